@@ -1,0 +1,127 @@
+//! What an engine can be told before it compiles anything.
+//!
+//! Every setting that changes generated code lives in [`Config`] and is frozen in the [`Engine`](crate::Engine), so that a
+//! module's code and the stubs that it calls always agree.
+
+/// How much Cranelift optimises.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum OptLevel {
+    /// No optimisation passes (`opt_level=none`).
+    #[default]
+    None,
+    /// Optimise for speed (`opt_level=speed`).
+    Speed,
+    /// Optimise for speed and size (`opt_level=speed_and_size`).
+    SpeedAndSize,
+}
+
+/// Which of Cranelift's register allocators runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum RegallocAlgorithm {
+    /// The backtracking allocator: slower to run, better code.
+    Backtracking,
+    /// The single-pass allocator: quick to run.
+    #[default]
+    SinglePass,
+}
+
+/// Limits with a defined outcome, shared by everything in one store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Pages (64 KiB each) that one memory may reach; `memory.grow` beyond it returns −1.
+    pub memory_pages: u64,
+    /// Elements that one table may reach; `table.grow` beyond it returns −1.
+    pub table_elements: u64,
+    /// Continuations alive at once (suspended, running or not yet started); `cont.new` beyond it ends the call with
+    /// [`Error::Exhausted`](crate::Error::Exhausted). At most 1,048,575.
+    pub continuations: u32,
+    /// Exceptions that one store may allocate over its life; a throw beyond it ends the call with
+    /// [`Error::Exhausted`](crate::Error::Exhausted).
+    pub exceptions: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { memory_pages: 65_536, table_elements: 10_000_000, continuations: 100_000, exceptions: 1_000_000 }
+    }
+}
+
+/// Settings of an [`Engine`](crate::Engine).
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub(crate) opt_level: OptLevel,
+    pub(crate) regalloc: RegallocAlgorithm,
+    pub(crate) trace: bool,
+    pub(crate) limits: Limits,
+    pub(crate) fiber_stack_size: usize,
+    pub(crate) max_wasm_stack: usize,
+    #[cfg(feature = "planted-bugs")]
+    pub(crate) planted: Option<crate::PlantedBug>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            opt_level: OptLevel::default(),
+            regalloc: RegallocAlgorithm::default(),
+            trace: false,
+            limits: Limits::default(),
+            fiber_stack_size: 256 * 1024,
+            max_wasm_stack: 512 * 1024,
+            #[cfg(feature = "planted-bugs")]
+            planted: None,
+        }
+    }
+}
+
+impl Config {
+    /// The default settings: no optimisation, single-pass register allocation, no tracing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the optimisation level.
+    pub fn opt_level(&mut self, level: OptLevel) -> &mut Self {
+        self.opt_level = level;
+        self
+    }
+
+    /// Sets the register allocator.
+    pub fn regalloc(&mut self, algorithm: RegallocAlgorithm) -> &mut Self {
+        self.regalloc = algorithm;
+        self
+    }
+
+    /// Records every stack-switching event of compiled code (see [`trace`](crate::trace)). Off, no code for it is generated.
+    pub fn trace(&mut self, on: bool) -> &mut Self {
+        self.trace = on;
+        self
+    }
+
+    /// Sets the limits of every store of this engine.
+    pub fn limits(&mut self, limits: Limits) -> &mut Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Bytes of address space for each continuation's stack, guard page included. Rounded up to whole pages by
+    /// [`Engine::new`](crate::Engine::new), which refuses a size that leaves no room above the headroom for host calls.
+    pub fn fiber_stack_size(&mut self, bytes: usize) -> &mut Self {
+        self.fiber_stack_size = bytes;
+        self
+    }
+
+    /// Bytes of the calling thread's stack that Wasm may use before a call ends with
+    /// [`Error::Exhausted`](crate::Error::Exhausted).
+    pub fn max_wasm_stack(&mut self, bytes: usize) -> &mut Self {
+        self.max_wasm_stack = bytes;
+        self
+    }
+
+    /// Plants one known bug in everything that this engine compiles and runs.
+    #[cfg(feature = "planted-bugs")]
+    pub fn plant(&mut self, bug: Option<crate::PlantedBug>) -> &mut Self {
+        self.planted = bug;
+        self
+    }
+}

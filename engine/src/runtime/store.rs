@@ -1,0 +1,127 @@
+//! Everything that one store owns, and where compiled code finds it.
+//!
+//! A [`StoreInner`] never moves: `Store` keeps it behind a raw pointer, and compiled code reaches its first field, the
+//! [`VmStore`], through every vmctx. References to it are made only for the length of one runtime function, because compiled
+//! code and nested host calls change it through the same pointer.
+
+use super::exn::ExnObject;
+use super::host::HostFunc;
+use super::instance::InstanceInner;
+use super::layout::{FuncRef, VmStore, VmTag};
+use super::objects::{GlobalInner, MemoryInner, TableInner, TagInner};
+use super::stacks::StackPool;
+use super::tracer::Tracer;
+use crate::Engine;
+use crate::compile::code::CodeMemory;
+use crate::error::{Error, Exhaustion};
+use crate::module::Module;
+use crate::types::TypeRegistry;
+use std::any::Any;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What ended the running activation, kept while frames are being left.
+pub(crate) enum Pending {
+    /// An error that no `try_table` can catch, or that has not been looked at yet: a host function's result.
+    Error(Error),
+    /// A host function panicked.
+    Panic(Box<dyn Any + Send>),
+}
+
+/// See the module's documentation.
+#[repr(C)]
+pub(crate) struct StoreInner {
+    /// First, because compiled code knows the store by this field's address.
+    pub vm: VmStore,
+    pub id: u64,
+    pub engine: Engine,
+    pub types: TypeRegistry,
+    /// Modules whose code may run, in the order of instantiation.
+    pub modules: Vec<Module>,
+    pub instances: Vec<Box<InstanceInner>>,
+    pub globals: Vec<Box<GlobalInner>>,
+    pub memories: Vec<Box<MemoryInner>>,
+    pub tables: Vec<Box<TableInner>>,
+    pub tags: Vec<Box<TagInner>>,
+    pub host_funcs: Vec<Box<HostFunc>>,
+    /// Trampolines compiled for host functions whose signature no instantiated module supplies.
+    pub extra_code: Vec<CodeMemory>,
+    /// External references by number: word `n + 1` stands for `externs[n]`.
+    pub externs: Vec<u64>,
+    pub exceptions: Vec<Box<ExnObject>>,
+    /// The next function's store address.
+    pub next_function: u32,
+    pub stacks: StackPool,
+    pub pending: Option<Pending>,
+    pub tracer: Option<Tracer>,
+}
+
+impl StoreInner {
+    pub fn new(engine: &Engine) -> Box<StoreInner> {
+        static NEXT_ID: AtomicU64 = AtomicU64::new(0);
+        let config = engine.config();
+        Box::new(StoreInner {
+            vm: VmStore::new(),
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            engine: engine.clone(),
+            types: TypeRegistry::default(),
+            modules: Vec::new(),
+            instances: Vec::new(),
+            globals: Vec::new(),
+            memories: Vec::new(),
+            tables: Vec::new(),
+            tags: Vec::new(),
+            host_funcs: Vec::new(),
+            extra_code: Vec::new(),
+            externs: Vec::new(),
+            exceptions: Vec::new(),
+            next_function: 0,
+            stacks: StackPool::new(config.fiber_stack_size, config.limits.continuations),
+            pending: None,
+            tracer: config.trace.then(Tracer::default),
+        })
+    }
+
+    /// Takes the next function address.
+    pub fn allocate_function_address(&mut self) -> u32 {
+        let address = self.next_function;
+        self.next_function += 1;
+        address
+    }
+
+    /// The word that stands for the external reference `value`; equal values share one word.
+    pub fn extern_word(&mut self, value: u64) -> u64 {
+        let index = self.externs.iter().position(|&known| known == value).unwrap_or_else(|| {
+            self.externs.push(value);
+            self.externs.len() - 1
+        });
+        index as u64 + 1
+    }
+
+    /// The external reference that a non-null word stands for.
+    pub fn extern_value(&self, word: u64) -> u64 {
+        self.externs[word as usize - 1]
+    }
+
+    /// Records that the running activation ends because something ran out.
+    pub fn exhaust(&mut self, what: Exhaustion) {
+        self.pending = Some(Pending::Error(Error::Exhausted(what)));
+    }
+
+    /// The tag object behind a tag's identity.
+    ///
+    /// # Safety
+    /// `tag` is a tag of this store.
+    pub unsafe fn tag(&self, tag: *const VmTag) -> &TagInner {
+        // SAFETY: the caller vouches for the pointer; `TagInner` starts with its `VmTag` and lives as long as the store.
+        unsafe { &*tag.cast::<TagInner>() }
+    }
+
+    /// The host or Wasm function behind a function word, which is not null.
+    ///
+    /// # Safety
+    /// `word` is a function reference of this store.
+    pub unsafe fn func_ref(&self, word: u64) -> &FuncRef {
+        // SAFETY: the caller vouches for the word; function references live as long as the store.
+        unsafe { &*(word as *const FuncRef) }
+    }
+}
