@@ -1,1 +1,17 @@
+//! Switchback: differential testing and fuzzing of WebAssembly stack switching.
+//!
+//! The library is the toolkit: it runs a module on several engines behind one
+//! trait ([`engines`]), records what each of them shows ([`observe`]), compares
+//! the records ([`compare`]) and explains the first difference ([`report`]).
+//! [`fuzzing`] does this in bulk, [`wast`] runs specification scripts.
+//!
+//! A test case is a WebAssembly module, complete in itself: it is instantiated
+//! with a standard host, then its exported functions without parameters are
+//! called in export order.
 
+#![warn(missing_docs)]
+#![forbid(unsafe_code)]
+
+pub mod compare;
+pub mod engines;
+pub mod observe;

@@ -1,0 +1,345 @@
+//! Two observations of one case, and the verdict on them.
+//!
+//! The comparison finds the first difference in the order of execution: how
+//! instantiation ended, then for each call its trace, then its outcome, then
+//! the state at the end. It does not look at text or binary of the module:
+//! `report` does, to explain.
+
+mod divergence;
+
+pub use divergence::{ByteDifference, Difference, Divergence, Kind, Place};
+
+use crate::observe::{Event, Observation, Outcome, State};
+use serde::Serialize;
+
+/// What two observations of one case say about the engines.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "verdict", rename_all = "lowercase")]
+pub enum Verdict {
+    /// No difference, as far as could be compared.
+    Agree {
+        /// The limit that ended the comparison early, if one did.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cut: Option<Cut>,
+    },
+    /// A difference.
+    Diverge(Box<Divergence>),
+    /// There was nothing to compare.
+    Discard(Discard),
+}
+
+/// Where a limit ended a comparison.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Cut {
+    /// The engine that reached the limit (the left one, if both did).
+    pub engine: String,
+    /// The limit.
+    pub what: String,
+    /// The index of the call that reached it.
+    pub call: usize,
+}
+
+/// Why a case says nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Discard {
+    /// The reason, for counting.
+    pub reason: DiscardReason,
+    /// The engine that said so (the left one, if both did).
+    pub engine: String,
+    /// What it said.
+    pub message: String,
+}
+
+/// The reasons to discard a case.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum DiscardReason {
+    /// Both engines reject the module.
+    Rejected,
+    /// Both engines find an import that the standard host cannot supply.
+    Unlinkable,
+    /// One engine does not have a feature that the module uses.
+    Unsupported,
+    /// One engine reached a limit before anything could be compared.
+    Exhausted,
+    /// Both engines failed by themselves.
+    Failed,
+}
+
+impl std::fmt::Display for DiscardReason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            DiscardReason::Rejected => "rejected",
+            DiscardReason::Unlinkable => "unlinkable",
+            DiscardReason::Unsupported => "unsupported",
+            DiscardReason::Exhausted => "exhausted",
+            DiscardReason::Failed => "failed",
+        })
+    }
+}
+
+/// Compares two observations of the same case. By custom the engine under test
+/// is on the left and the reference on the right.
+///
+/// Traces are compared if both sides have one, locations if both know them.
+/// Messages of engines are never compared.
+pub fn compare(left: &Observation, right: &Observation) -> Verdict {
+    if let Some(discard) = discard(left, right) {
+        return Verdict::Discard(discard);
+    }
+    let diverge = |place: Place, difference: Difference| {
+        Verdict::Diverge(Box::new(Divergence::new(left, right, place, difference)))
+    };
+
+    let (l, r) = (&left.instantiation, &right.instantiation);
+    let start = (
+        events(left, 0..left.start_events()),
+        events(right, 0..right.start_events()),
+    );
+    match step(start, 0, l, r) {
+        Step::Same if l.is_returned() => {}
+        Step::Same => return Verdict::Agree { cut: None },
+        Step::Differs(difference) => return diverge(Place::Instantiation, difference),
+        Step::Cut => {
+            let (engine, outcome) = first(left, right, l, r, Outcome::is_exhausted);
+            return Verdict::Discard(Discard {
+                reason: DiscardReason::Exhausted,
+                engine,
+                message: outcome.to_string(),
+            });
+        }
+    }
+
+    for (index, (lc, rc)) in left.calls.iter().zip(&right.calls).enumerate() {
+        let base = lc.events.start;
+        let both = (
+            events(left, lc.events.clone()),
+            events(right, rc.events.clone()),
+        );
+        match step(both, base, &lc.outcome, &rc.outcome) {
+            Step::Same => {}
+            Step::Differs(difference) => {
+                let place = Place::Call {
+                    index,
+                    export: lc.export.clone(),
+                };
+                return diverge(place, difference);
+            }
+            Step::Cut => {
+                let (l, r) = (&lc.outcome, &rc.outcome);
+                let (engine, outcome) = first(left, right, l, r, Outcome::is_exhausted);
+                let Outcome::Exhausted { what } = outcome else {
+                    unreachable!("a comparison is cut by exhaustion only")
+                };
+                return Verdict::Agree {
+                    cut: Some(Cut {
+                        engine,
+                        what: what.clone(),
+                        call: index,
+                    }),
+                };
+            }
+        }
+    }
+
+    match (&left.state, &right.state) {
+        (Some(l), Some(r)) => match state(l, r) {
+            None => Verdict::Agree { cut: None },
+            Some(difference) => diverge(Place::State, difference),
+        },
+        _ => Verdict::Agree { cut: None },
+    }
+}
+
+/// Whether the case says nothing from the start.
+fn discard(left: &Observation, right: &Observation) -> Option<Discard> {
+    let (l, r) = (&left.instantiation, &right.instantiation);
+    let unsupported = |o: &Outcome| matches!(o, Outcome::Unsupported { .. });
+    let reason = match (l, r) {
+        (Outcome::Rejected { .. }, Outcome::Rejected { .. }) => DiscardReason::Rejected,
+        // A side that rejects has seen more than one that gave up on a feature,
+        // but which of the two mistakes it would be is not known.
+        _ if unsupported(l) || unsupported(r) => DiscardReason::Unsupported,
+        (Outcome::Unlinkable { .. }, Outcome::Unlinkable { .. }) => DiscardReason::Unlinkable,
+        (Outcome::Failed { .. }, Outcome::Failed { .. }) => DiscardReason::Failed,
+        _ => return None,
+    };
+    let (engine, outcome) = match reason {
+        DiscardReason::Unsupported => first(left, right, l, r, unsupported),
+        _ => (left.engine.clone(), l),
+    };
+    Some(Discard {
+        reason,
+        engine,
+        message: outcome.to_string(),
+    })
+}
+
+/// The first side whose outcome satisfies `is`; the right one otherwise.
+fn first<'a>(
+    left: &Observation,
+    right: &Observation,
+    l: &'a Outcome,
+    r: &'a Outcome,
+    is: impl Fn(&Outcome) -> bool,
+) -> (String, &'a Outcome) {
+    if is(l) {
+        (left.engine.clone(), l)
+    } else {
+        (right.engine.clone(), r)
+    }
+}
+
+/// The result of comparing one call, or the instantiation.
+enum Step {
+    Same,
+    /// One side reached a limit; nothing after it can be compared.
+    Cut,
+    Differs(Difference),
+}
+
+fn events(observation: &Observation, range: std::ops::Range<usize>) -> Option<&[Event]> {
+    observation.trace.as_ref().map(|trace| &trace[range])
+}
+
+fn step(
+    events: (Option<&[Event]>, Option<&[Event]>),
+    base: usize,
+    left: &Outcome,
+    right: &Outcome,
+) -> Step {
+    if let (Some(l), Some(r)) = events {
+        for index in 0..l.len().max(r.len()) {
+            let (l, r) = (l.get(index), r.get(index));
+            let same = match (l, r) {
+                (Some(l), Some(r)) => same_event(l, r),
+                // A side that reached a limit has no more to say.
+                (None, Some(_)) if left.is_exhausted() => break,
+                (Some(_), None) if right.is_exhausted() => break,
+                _ => false,
+            };
+            if !same {
+                return Step::Differs(Difference::Event {
+                    index: base + index,
+                    left: l.cloned(),
+                    right: r.cloned(),
+                });
+            }
+        }
+    }
+    if left.is_exhausted() || right.is_exhausted() {
+        return Step::Cut;
+    }
+    if same_outcome(left, right) {
+        return Step::Same;
+    }
+    Step::Differs(Difference::Outcome {
+        left: left.clone(),
+        right: right.clone(),
+    })
+}
+
+/// Whether two events are the same; where only one side knows the place, that
+/// is no difference.
+fn same_event(left: &Event, right: &Event) -> bool {
+    left.kind == right.kind && same_where_known(left.at, right.at)
+}
+
+fn same_outcome(left: &Outcome, right: &Outcome) -> bool {
+    match (left, right) {
+        (Outcome::Trapped { trap: l, at: la }, Outcome::Trapped { trap: r, at: ra }) => {
+            l == r && same_where_known(*la, *ra)
+        }
+        (Outcome::Unlinkable { .. }, Outcome::Unlinkable { .. })
+        | (Outcome::Rejected { .. }, Outcome::Rejected { .. })
+        | (Outcome::Failed { .. }, Outcome::Failed { .. }) => true,
+        _ => left == right,
+    }
+}
+
+fn same_where_known<T: PartialEq>(left: Option<T>, right: Option<T>) -> bool {
+    match (left, right) {
+        (Some(l), Some(r)) => l == r,
+        _ => true,
+    }
+}
+
+/// The first difference between two states.
+fn state(left: &State, right: &State) -> Option<Difference> {
+    for (index, (l, r)) in left.globals.iter().zip(&right.globals).enumerate() {
+        if l != r {
+            return Some(Difference::Global {
+                index,
+                left: *l,
+                right: *r,
+            });
+        }
+    }
+    for (index, (l, r)) in left.memories.iter().zip(&right.memories).enumerate() {
+        if l.pages != r.pages {
+            return Some(Difference::MemorySize {
+                index,
+                left: l.pages,
+                right: r.pages,
+            });
+        }
+        if l.hash != r.hash {
+            let bytes = l.differences(r).take(16).map(|address| ByteDifference {
+                address,
+                left: l.byte(address),
+                right: r.byte(address),
+            });
+            return Some(Difference::MemoryBytes {
+                index,
+                count: l.differences(r).count(),
+                first: bytes.collect(),
+            });
+        }
+    }
+    for (index, (l, r)) in left.tables.iter().zip(&right.tables).enumerate() {
+        if l.size != r.size {
+            return Some(Difference::TableSize {
+                index,
+                left: l.size,
+                right: r.size,
+            });
+        }
+        let elements = l.elements.len().max(r.elements.len());
+        if let Some(element) = (0..elements).find(|&i| l.element(i) != r.element(i)) {
+            return Some(Difference::TableElement {
+                index,
+                element,
+                left: l.element(element),
+                right: r.element(element),
+            });
+        }
+    }
+    let continuations = left.continuations.iter().zip(&right.continuations);
+    for (l, r) in continuations {
+        if l != r {
+            return Some(Difference::Continuation {
+                left: *l,
+                right: *r,
+            });
+        }
+    }
+    // Both sides describe the same module, so equal parts mean equal lengths;
+    // an engine that leaves something out is caught here.
+    let shape = |s: &State| {
+        [
+            s.globals.len(),
+            s.memories.len(),
+            s.tables.len(),
+            s.continuations.len(),
+        ]
+    };
+    (shape(left) != shape(right)).then(|| Difference::Shape {
+        left: shape(left),
+        right: shape(right),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,179 @@
+//! What a module asks for and what it offers, read from its binary.
+//!
+//! The toolkit reads this itself, so that an engine's adapter need not describe
+//! types. It does not validate: engines do.
+
+use wasmparser::{
+    BinaryReaderError, CompositeInnerType, ExternalKind, FuncType, Parser, Payload, SubType,
+    TypeRef,
+};
+
+/// The imports and exports of a module, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Interface {
+    /// The imports.
+    pub imports: Vec<Import>,
+    /// The exports.
+    pub exports: Vec<Export>,
+}
+
+/// An import.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Import {
+    /// The name of the module that it is imported from.
+    pub module: String,
+    /// Its name there.
+    pub name: String,
+    /// Its kind and type; type indices are those of the module.
+    pub ty: TypeRef,
+}
+
+/// An export.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Export {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub kind: ExportKind,
+}
+
+/// What an export is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExportKind {
+    /// A function.
+    Func(FuncType),
+    /// A global.
+    Global,
+    /// A memory.
+    Memory,
+    /// A table.
+    Table,
+    /// A tag.
+    Tag,
+}
+
+/// Why the interface could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum InterfaceError {
+    /// The binary is malformed.
+    #[error(transparent)]
+    Malformed(#[from] BinaryReaderError),
+    /// An index points nowhere, or to another kind of type.
+    #[error("export {0:?} has no function type")]
+    NoFunctionType(String),
+}
+
+impl Interface {
+    /// Reads the interface of a module.
+    ///
+    /// # Errors
+    ///
+    /// [`InterfaceError`] on a module that does not validate, if the mistake is
+    /// in what this needs to read.
+    pub fn read(wasm: &[u8]) -> Result<Interface, InterfaceError> {
+        let mut interface = Interface::default();
+        let mut types: Vec<SubType> = Vec::new();
+        let mut functions: Vec<u32> = Vec::new();
+        for payload in Parser::new(0).parse_all(wasm) {
+            match payload? {
+                Payload::TypeSection(section) => {
+                    for group in section {
+                        types.extend(group?.into_types());
+                    }
+                }
+                Payload::ImportSection(section) => {
+                    for import in section.into_imports() {
+                        let import = import?;
+                        if let TypeRef::Func(ty) | TypeRef::FuncExact(ty) = import.ty {
+                            functions.push(ty);
+                        }
+                        interface.imports.push(Import {
+                            module: import.module.to_owned(),
+                            name: import.name.to_owned(),
+                            ty: import.ty,
+                        });
+                    }
+                }
+                Payload::FunctionSection(section) => {
+                    for ty in section {
+                        functions.push(ty?);
+                    }
+                }
+                Payload::ExportSection(section) => {
+                    for export in section {
+                        let export = export?;
+                        let name = export.name.to_owned();
+                        let kind = match export.kind {
+                            ExternalKind::Func | ExternalKind::FuncExact => {
+                                let ty = function_type(&types, &functions, export.index)
+                                    .ok_or_else(|| InterfaceError::NoFunctionType(name.clone()))?;
+                                ExportKind::Func(ty.clone())
+                            }
+                            ExternalKind::Global => ExportKind::Global,
+                            ExternalKind::Memory => ExportKind::Memory,
+                            ExternalKind::Table => ExportKind::Table,
+                            ExternalKind::Tag => ExportKind::Tag,
+                        };
+                        interface.exports.push(Export { name, kind });
+                    }
+                }
+                // Exports come after everything that their types depend on.
+                Payload::CodeSectionStart { .. } => break,
+                _ => {}
+            }
+        }
+        Ok(interface)
+    }
+
+    /// The export of this name.
+    pub fn export(&self, name: &str) -> Option<&Export> {
+        self.exports.iter().find(|export| export.name == name)
+    }
+
+    /// The names of the exported functions without parameters, in export order:
+    /// the script of a case.
+    pub fn script(&self) -> impl Iterator<Item = &str> {
+        self.exports.iter().filter_map(|export| match &export.kind {
+            ExportKind::Func(ty) if ty.params().is_empty() => Some(export.name.as_str()),
+            _ => None,
+        })
+    }
+}
+
+fn function_type<'a>(types: &'a [SubType], functions: &[u32], index: u32) -> Option<&'a FuncType> {
+    let ty = *functions.get(index as usize)?;
+    match &types.get(ty as usize)?.composite_type.inner {
+        CompositeInnerType::Func(ty) => Some(ty),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_script_is_the_exported_functions_without_parameters_in_order() {
+        let wasm = wat::parse_str(
+            r#"(module
+                (rec (type $f (func)) (type $k (cont $f)) (type $g (func (param i32))))
+                (import "host" "log" (func $log (type $g)))
+                (import "host" "t" (tag $t))
+                (func $b (export "b") (type $f))
+                (func (export "no") (param i64))
+                (export "a" (func $b))
+                (export "log" (func $log))
+                (memory (export "m") 1))"#,
+        )
+        .unwrap();
+        let interface = Interface::read(&wasm).unwrap();
+        assert_eq!(interface.script().collect::<Vec<_>>(), ["b", "a"]);
+        assert_eq!(interface.imports.len(), 2);
+        assert_eq!(interface.imports[1].name, "t");
+        assert_eq!(
+            interface.export("m").map(|e| &e.kind),
+            Some(&ExportKind::Memory)
+        );
+        assert!(interface.export("c").is_none());
+    }
+}

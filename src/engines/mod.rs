@@ -1,0 +1,247 @@
+//! Engines behind one trait.
+//!
+//! An engine is one adapter file in this directory and one line in
+//! [`REGISTRY`]; nothing else in the toolkit knows it. The trait serves both
+//! uses: running a case (`observe`) and running a specification script
+//! (`wast`), where many instances live in one store.
+//!
+//! Imports are resolved here, not by the engines: an engine is told for each
+//! import which export or which host item to take ([`Binding`]).
+
+mod interface;
+
+pub use interface::{Export, ExportKind, Import, Interface, InterfaceError};
+
+use crate::observe::{Event, Outcome, State, Value};
+use std::fmt;
+
+/// How an engine is to be set up.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Settings {
+    /// Record a trace.
+    pub trace: bool,
+    /// Put in the planted bug of this name, in the engine that has it.
+    pub plant: Option<String>,
+}
+
+/// An engine, set up.
+pub trait Engine: Send {
+    /// The engine's name in the registry.
+    fn name(&self) -> &'static str;
+
+    /// Whether its sessions record a trace.
+    fn traces(&self) -> bool;
+
+    /// Opens a session, that is a new store.
+    fn session(&self) -> Box<dyn Session>;
+}
+
+/// A module of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ModuleId(pub usize);
+
+/// An instance of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct InstanceId(pub usize);
+
+/// What an import is bound to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Binding {
+    /// An export of another instance.
+    Export {
+        /// The instance.
+        instance: InstanceId,
+        /// The name of the export.
+        name: String,
+    },
+    /// What the import with this index in the same list is bound to.
+    SameAs(usize),
+    /// A new item of the host, of exactly the type that the import asks for: a
+    /// function that behaves like this; a global with the default value of its
+    /// type; a memory or table of the smallest size, with default elements; a
+    /// tag.
+    Host(HostFunction),
+}
+
+/// The behaviours of host functions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostFunction {
+    /// Returns the default value of each result type.
+    Defaults,
+    /// Calls its first parameter, a function reference, if that is not null,
+    /// with the default value of each of its parameter types; then returns the
+    /// default values. Traps, exceptions and suspensions pass through.
+    CallArgument,
+}
+
+/// A store with modules and instances in it.
+///
+/// Every method that can fail says how with an [`Outcome`]. Misuse (an unknown
+/// export, arguments of wrong number or type) is [`Outcome::Failed`].
+pub trait Session {
+    /// Validates a module and compiles it, as far as the engine does that.
+    fn compile(&mut self, wasm: &[u8]) -> Result<ModuleId, Outcome>;
+
+    /// Instantiates a module, with one binding for each of its imports, in
+    /// order. The start function runs.
+    ///
+    /// A binding to [`HostFunction`] needs default values for the results; if a
+    /// type has none, that is [`Outcome::Unlinkable`], as is any mismatch.
+    fn instantiate(
+        &mut self,
+        module: ModuleId,
+        bindings: &[Binding],
+    ) -> Result<InstanceId, Outcome>;
+
+    /// Calls an exported function.
+    fn invoke(&mut self, instance: InstanceId, export: &str, arguments: &[Value]) -> Outcome;
+
+    /// Reads an exported global.
+    fn global(&mut self, instance: InstanceId, export: &str) -> Result<Value, Outcome>;
+
+    /// Takes the events recorded since the last time; none if the engine does
+    /// not trace.
+    fn take_trace(&mut self) -> Vec<Event>;
+
+    /// Describes the instance's state.
+    fn state(&mut self, instance: InstanceId) -> State;
+}
+
+/// A bug that can be planted into an engine.
+#[derive(Clone, Copy, Debug)]
+pub struct Planted {
+    /// The name to choose it by.
+    pub name: &'static str,
+    /// What it does, in a sentence.
+    pub summary: &'static str,
+}
+
+/// An engine that the toolkit can set up.
+pub struct Registration {
+    /// The engine's name.
+    pub name: &'static str,
+    /// What it is, in half a sentence.
+    pub summary: &'static str,
+    /// Sets it up; fails with a message if the settings do not fit it.
+    pub create: fn(&Settings) -> Result<Box<dyn Engine>, String>,
+    /// The bugs that can be planted into it.
+    pub planted: fn() -> Vec<Planted>,
+}
+
+/// All engines; the reference last.
+pub const REGISTRY: &[Registration] = &[];
+
+/// Why an engine could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// No engine of this name is registered.
+    #[error("there is no engine {name:?}; there are: {}", names().join(", "))]
+    UnknownEngine {
+        /// The name.
+        name: String,
+    },
+    /// No engine has a planted bug of this name.
+    #[error("there is no planted bug {name:?}; there are: {}", known_bugs())]
+    UnknownBug {
+        /// The name.
+        name: String,
+    },
+    /// The engine cannot run with these settings.
+    #[error("engine {engine}: {message}")]
+    Refused {
+        /// The engine.
+        engine: &'static str,
+        /// The engine's reason.
+        message: String,
+    },
+}
+
+/// The names of all engines, in the order of the registry.
+pub fn names() -> Vec<&'static str> {
+    REGISTRY.iter().map(|r| r.name).collect()
+}
+
+/// All bugs that can be planted, with the engine that has them.
+pub fn planted() -> Vec<(&'static str, Planted)> {
+    let bugs = |r: &Registration| -> Vec<_> {
+        let engine = r.name;
+        (r.planted)().into_iter().map(|bug| (engine, bug)).collect()
+    };
+    REGISTRY.iter().flat_map(bugs).collect()
+}
+
+fn known_bugs() -> String {
+    let bugs: Vec<_> = planted().iter().map(|(_, bug)| bug.name).collect();
+    if bugs.is_empty() {
+        "none in this build".to_owned()
+    } else {
+        bugs.join(", ")
+    }
+}
+
+/// Sets up one engine by its name.
+///
+/// # Errors
+///
+/// [`SetupError`], if there is no such engine or it refuses the settings.
+pub fn create(name: &str, settings: &Settings) -> Result<Box<dyn Engine>, SetupError> {
+    if let Some(plant) = &settings.plant
+        && !planted().iter().any(|(_, bug)| bug.name == plant)
+    {
+        return Err(SetupError::UnknownBug {
+            name: plant.clone(),
+        });
+    }
+    let registration =
+        REGISTRY
+            .iter()
+            .find(|r| r.name == name)
+            .ok_or_else(|| SetupError::UnknownEngine {
+                name: name.to_owned(),
+            })?;
+    (registration.create)(settings).map_err(|message| SetupError::Refused {
+        engine: registration.name,
+        message,
+    })
+}
+
+/// Sets up all engines, in the order of the registry: the reference last.
+///
+/// # Errors
+///
+/// [`SetupError`], if an engine refuses the settings.
+pub fn create_all(settings: &Settings) -> Result<Vec<Box<dyn Engine>>, SetupError> {
+    REGISTRY.iter().map(|r| create(r.name, settings)).collect()
+}
+
+/// The bindings of the standard host, under which every case runs: each import
+/// is a new host item, except that an import with the names and the type of an
+/// earlier one gets the same item.
+///
+/// The function `call` of module `switchback` calls the function that it is
+/// given ([`HostFunction::CallArgument`]); all others return defaults.
+pub fn standard_host(imports: &[Import]) -> Vec<Binding> {
+    let mut bindings = Vec::with_capacity(imports.len());
+    for (index, import) in imports.iter().enumerate() {
+        let earlier = imports[..index].iter().position(|other| other == import);
+        bindings.push(match earlier {
+            Some(earlier) => Binding::SameAs(earlier),
+            None => Binding::Host(host_function(&import.module, &import.name)),
+        });
+    }
+    bindings
+}
+
+/// How the standard host's function of this name behaves.
+pub fn host_function(module: &str, name: &str) -> HostFunction {
+    match (module, name) {
+        ("switchback", "call") => HostFunction::CallArgument,
+        _ => HostFunction::Defaults,
+    }
+}
+
+impl fmt::Debug for Registration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Registration({})", self.name)
+    }
+}

@@ -1,0 +1,117 @@
+//! Runs a case on an engine and writes down what it shows.
+
+use super::{Call, Observation, Outcome, Value};
+use crate::engines::{Engine, InstanceId, Interface, Session, standard_host};
+use std::time::{Duration, Instant};
+
+/// How long the two parts of a run took. Never part of an observation.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Timing {
+    /// Validation and compilation.
+    pub compile: Duration,
+    /// Instantiation, the calls, and reading the state.
+    pub execute: Duration,
+}
+
+/// Runs a case: instantiates the module under the standard host, calls its
+/// exported functions without parameters in export order, reads the state.
+///
+/// NaNs in the observation are canonical.
+pub fn observe(engine: &dyn Engine, wasm: &[u8]) -> Observation {
+    observe_timed(engine, wasm).0
+}
+
+/// As [`observe`], and says how long it took.
+pub fn observe_timed(engine: &dyn Engine, wasm: &[u8]) -> (Observation, Timing) {
+    run(engine, wasm, |session, instance, interface, observation| {
+        for export in interface.script() {
+            call(session, instance, export, &[], observation);
+        }
+    })
+}
+
+/// Instantiates the module under the standard host and calls one export with
+/// these arguments.
+pub fn observe_call(
+    engine: &dyn Engine,
+    wasm: &[u8],
+    export: &str,
+    arguments: &[Value],
+) -> Observation {
+    let script = |session: &mut dyn Session, instance, _: &_, observation: &mut _| {
+        call(session, instance, export, arguments, observation);
+    };
+    run(engine, wasm, script).0
+}
+
+fn run(
+    engine: &dyn Engine,
+    wasm: &[u8],
+    script: impl FnOnce(&mut dyn Session, InstanceId, &Interface, &mut Observation),
+) -> (Observation, Timing) {
+    let mut timing = Timing::default();
+    let mut observation = Observation {
+        engine: engine.name().to_owned(),
+        instantiation: Outcome::Returned { values: Vec::new() },
+        calls: Vec::new(),
+        trace: engine.traces().then(Vec::new),
+        state: None,
+    };
+
+    let start = Instant::now();
+    let mut session = engine.session();
+    let compiled = session.compile(wasm);
+    timing.compile = start.elapsed();
+
+    let start = Instant::now();
+    let session = session.as_mut();
+    let instantiated = compiled.and_then(|module| {
+        let interface = Interface::read(wasm).map_err(|error| Outcome::Failed {
+            message: error.to_string(),
+        })?;
+        let bindings = standard_host(&interface.imports);
+        let instance = session.instantiate(module, &bindings);
+        record(session, &mut observation);
+        Ok((instance?, interface))
+    });
+    match instantiated {
+        Ok((instance, interface)) => {
+            script(session, instance, &interface, &mut observation);
+            observation.state = Some(session.state(instance));
+        }
+        Err(outcome) => observation.instantiation = outcome,
+    }
+    observation.canonicalise();
+    timing.execute = start.elapsed();
+    (observation, timing)
+}
+
+/// Calls an export and appends the call with its events.
+fn call(
+    session: &mut dyn Session,
+    instance: InstanceId,
+    export: &str,
+    arguments: &[Value],
+    observation: &mut Observation,
+) {
+    let start = observation.trace.as_ref().map_or(0, Vec::len);
+    let outcome = session.invoke(instance, export, arguments);
+    let end = record(session, observation);
+    observation.calls.push(Call {
+        export: export.to_owned(),
+        outcome,
+        events: start..end,
+    });
+}
+
+/// Moves the session's new events into the observation; returns the length of
+/// its trace.
+fn record(session: &mut dyn Session, observation: &mut Observation) -> usize {
+    match &mut observation.trace {
+        Some(trace) => {
+            trace.append(&mut session.take_trace());
+            trace.len()
+        }
+        None => 0,
+    }
+}

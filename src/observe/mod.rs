@@ -1,0 +1,84 @@
+//! What a run of a case shows: outcomes, trace and state.
+//!
+//! The types here are the toolkit's own. An engine's adapter translates into
+//! them, so nothing in this module knows a specific engine. All of them
+//! serialise to the JSON described in `docs/json.md`.
+//!
+//! This module does not judge: `compare` decides what is a difference.
+
+mod digest;
+mod drive;
+mod event;
+mod outcome;
+mod state;
+mod value;
+
+pub use digest::{Digest, Hasher};
+pub use drive::{Timing, observe, observe_call, observe_timed};
+pub use event::{Event, EventKind, Location};
+pub use outcome::{Outcome, TrapKind};
+pub use state::{Continuation, Memory, State, Table};
+pub use value::Value;
+
+use serde::Serialize;
+use std::ops::Range;
+
+/// Everything that one engine showed on one case.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Observation {
+    /// The engine's name in the registry.
+    pub engine: String,
+    /// How instantiation ended; the start function runs in it. Only after
+    /// [`Outcome::Returned`] (without values) are there calls and a state.
+    pub instantiation: Outcome,
+    /// The calls, in export order.
+    pub calls: Vec<Call>,
+    /// All events in execution order; `None` if the engine did not trace.
+    pub trace: Option<Vec<Event>>,
+    /// The state after the last call; `None` if there is no instance.
+    pub state: Option<State>,
+}
+
+/// One call of an exported function.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Call {
+    /// The name of the export.
+    pub export: String,
+    /// How the call ended.
+    pub outcome: Outcome,
+    /// The call's part of the trace, as indices into [`Observation::trace`];
+    /// empty without a trace.
+    pub events: Range<usize>,
+}
+
+impl Observation {
+    /// Number of events before the first call, that is in the start function.
+    pub fn start_events(&self) -> usize {
+        match (self.calls.first(), &self.trace) {
+            (Some(call), _) => call.events.start,
+            (None, Some(trace)) => trace.len(),
+            (None, None) => 0,
+        }
+    }
+
+    /// Replaces every NaN in outcomes, trace and state by the canonical NaN of
+    /// its type.
+    ///
+    /// The bits of a NaN are not determined by the specification (core
+    /// specification, "NaN propagation"), so they are no difference. Bytes in
+    /// memories stay as they are: what they mean is known to the module alone.
+    pub fn canonicalise(&mut self) {
+        self.instantiation
+            .values_mut()
+            .for_each(Value::canonicalise);
+        for call in &mut self.calls {
+            call.outcome.values_mut().for_each(Value::canonicalise);
+        }
+        for event in self.trace.iter_mut().flatten() {
+            event.kind.values_mut().for_each(Value::canonicalise);
+        }
+        if let Some(state) = &mut self.state {
+            state.values_mut().for_each(Value::canonicalise);
+        }
+    }
+}
