@@ -15,3 +15,5 @@
 pub mod compare;
 pub mod engines;
 pub mod observe;
+pub mod report;
+pub mod wast;

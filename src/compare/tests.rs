@@ -172,7 +172,8 @@ fn states_differ_by_what_they_hold() {
         tables: vec![Table::new(vec![Value::Null; 3])],
         continuations: vec![],
     };
-    let changes: [(&str, fn(&mut State)); 6] = [
+    type Change = (&'static str, fn(&mut State));
+    let changes: [Change; 6] = [
         ("state/global", |s| s.globals[0] = Value::I32(2)),
         ("state/memory-size", |s| {
             s.memories[0] = Memory::new(2, &[1, 2]);

@@ -20,6 +20,8 @@ use std::fmt;
 pub struct Settings {
     /// Record a trace.
     pub trace: bool,
+    /// Record which instructions are executed, in an engine that can.
+    pub coverage: bool,
     /// Put in the planted bug of this name, in the engine that has it.
     pub plant: Option<String>,
 }
@@ -105,6 +107,13 @@ pub trait Session {
 
     /// Describes the instance's state.
     fn state(&mut self, instance: InstanceId) -> State;
+
+    /// The offsets in the module's binary of the instructions that were executed
+    /// at least once, ascending; `None` if the engine does not record that.
+    fn executed(&self, module: ModuleId) -> Option<Vec<u32>> {
+        let _ = module;
+        None
+    }
 }
 
 /// A bug that can be planted into an engine.
@@ -214,30 +223,35 @@ pub fn create_all(settings: &Settings) -> Result<Vec<Box<dyn Engine>>, SetupErro
     REGISTRY.iter().map(|r| create(r.name, settings)).collect()
 }
 
-/// The bindings of the standard host, under which every case runs: each import
-/// is a new host item, except that an import with the names and the type of an
-/// earlier one gets the same item.
+/// The module that scripts and cases import the standard host's own functions
+/// from.
+pub const STANDARD_HOST: &str = "switchback";
+
+/// The bindings of the standard host, under which every case runs.
+pub fn standard_host(imports: &[Import]) -> Vec<Binding> {
+    let binding = |index| standard_binding(imports, index);
+    (0..imports.len()).map(binding).collect()
+}
+
+/// What the standard host offers for the import `index` of a module: a new host
+/// item, except that an import with the names and the type of an earlier one
+/// gets the same item.
 ///
 /// The function `call` of module `switchback` calls the function that it is
 /// given ([`HostFunction::CallArgument`]); all others return defaults.
-pub fn standard_host(imports: &[Import]) -> Vec<Binding> {
-    let mut bindings = Vec::with_capacity(imports.len());
-    for (index, import) in imports.iter().enumerate() {
-        let earlier = imports[..index].iter().position(|other| other == import);
-        bindings.push(match earlier {
-            Some(earlier) => Binding::SameAs(earlier),
-            None => Binding::Host(host_function(&import.module, &import.name)),
-        });
+///
+/// # Panics
+///
+/// If there is no import `index`.
+pub fn standard_binding(imports: &[Import], index: usize) -> Binding {
+    let import = &imports[index];
+    if let Some(earlier) = imports[..index].iter().position(|other| other == import) {
+        return Binding::SameAs(earlier);
     }
-    bindings
-}
-
-/// How the standard host's function of this name behaves.
-pub fn host_function(module: &str, name: &str) -> HostFunction {
-    match (module, name) {
-        ("switchback", "call") => HostFunction::CallArgument,
+    Binding::Host(match (import.module.as_str(), import.name.as_str()) {
+        (STANDARD_HOST, "call") => HostFunction::CallArgument,
         _ => HostFunction::Defaults,
-    }
+    })
 }
 
 impl fmt::Debug for Registration {

@@ -13,17 +13,29 @@ pub struct Timing {
     pub execute: Duration,
 }
 
+/// An observation, and what a run shows beside it.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// The observation.
+    pub observation: Observation,
+    /// How long it took.
+    pub timing: Timing,
+    /// The offsets of the instructions executed at least once, ascending; `None`
+    /// if the engine does not record that.
+    pub executed: Option<Vec<u32>>,
+}
+
 /// Runs a case: instantiates the module under the standard host, calls its
 /// exported functions without parameters in export order, reads the state.
 ///
 /// NaNs in the observation are canonical.
 pub fn observe(engine: &dyn Engine, wasm: &[u8]) -> Observation {
-    observe_timed(engine, wasm).0
+    run(engine, wasm).observation
 }
 
-/// As [`observe`], and says how long it took.
-pub fn observe_timed(engine: &dyn Engine, wasm: &[u8]) -> (Observation, Timing) {
-    run(engine, wasm, |session, instance, interface, observation| {
+/// As [`observe`], with what is to be known beside the observation.
+pub fn run(engine: &dyn Engine, wasm: &[u8]) -> Run {
+    drive(engine, wasm, |session, instance, interface, observation| {
         for export in interface.script() {
             call(session, instance, export, &[], observation);
         }
@@ -41,14 +53,14 @@ pub fn observe_call(
     let script = |session: &mut dyn Session, instance, _: &_, observation: &mut _| {
         call(session, instance, export, arguments, observation);
     };
-    run(engine, wasm, script).0
+    drive(engine, wasm, script).observation
 }
 
-fn run(
+fn drive(
     engine: &dyn Engine,
     wasm: &[u8],
     script: impl FnOnce(&mut dyn Session, InstanceId, &Interface, &mut Observation),
-) -> (Observation, Timing) {
+) -> Run {
     let mut timing = Timing::default();
     let mut observation = Observation {
         engine: engine.name().to_owned(),
@@ -65,7 +77,7 @@ fn run(
 
     let start = Instant::now();
     let session = session.as_mut();
-    let instantiated = compiled.and_then(|module| {
+    let instantiated = compiled.clone().and_then(|module| {
         let interface = Interface::read(wasm).map_err(|error| Outcome::Failed {
             message: error.to_string(),
         })?;
@@ -83,7 +95,11 @@ fn run(
     }
     observation.canonicalise();
     timing.execute = start.elapsed();
-    (observation, timing)
+    Run {
+        observation,
+        timing,
+        executed: compiled.ok().and_then(|module| session.executed(module)),
+    }
 }
 
 /// Calls an export and appends the call with its events.

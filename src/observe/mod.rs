@@ -14,7 +14,7 @@ mod state;
 mod value;
 
 pub use digest::{Digest, Hasher};
-pub use drive::{Timing, observe, observe_call, observe_timed};
+pub use drive::{Run, Timing, observe, observe_call, run};
 pub use event::{Event, EventKind, Location};
 pub use outcome::{Outcome, TrapKind};
 pub use state::{Continuation, Memory, State, Table};

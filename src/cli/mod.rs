@@ -1,0 +1,90 @@
+//! The command line: arguments, exit statuses, and one file per subcommand.
+//!
+//! Exit status 0 says that all is well, 1 that something was found (a
+//! divergence, a failed assertion), 2 that the work could not be done: usage,
+//! unreadable or unsuitable input, an internal error.
+
+mod diff;
+mod input;
+mod output;
+mod run;
+mod wast;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Parser, Subcommand};
+use std::io;
+use std::process::ExitCode;
+use switchback::engines;
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Yellow.on_default().bold())
+    .usage(AnsiColor::Yellow.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default())
+    .placeholder(AnsiColor::Green.on_default());
+
+/// Finds bugs in WebAssembly stack switching by comparing engines.
+///
+/// A case is a WebAssembly module, complete in itself: it is instantiated with
+/// a standard host (imported functions return defaults; imported globals,
+/// memories, tables and tags are fresh), then its exported functions without
+/// parameters are called in export order. All engines must show the same
+/// outcomes, traces and final state.
+#[derive(Parser)]
+#[command(version, styles = STYLES, max_term_width = 100, after_help = "\
+Exit status: 0 all is well, 1 something was found, 2 usage or internal error.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Run(run::Arguments),
+    Diff(diff::Arguments),
+    Wast(wast::Arguments),
+}
+
+/// What a subcommand that did its work has to say.
+enum Finding {
+    /// All is well: exit status 0.
+    Nothing,
+    /// Something was found: exit status 1.
+    Something,
+}
+
+/// Parses the arguments, runs the subcommand, reports an error.
+pub fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Run(arguments) => run::main(arguments),
+        Command::Diff(arguments) => diff::main(arguments),
+        Command::Wast(arguments) => wast::main(arguments),
+    };
+    match result {
+        Ok(Finding::Nothing) => ExitCode::SUCCESS,
+        Ok(Finding::Something) => ExitCode::from(1),
+        // The reader has gone, as `head` does when it has seen enough.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            let style = AnsiColor::Red.on_default().bold();
+            anstream::eprintln!("{style}error:{style:#} {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause
+            .downcast_ref::<io::Error>()
+            .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    })
+}
+
+/// The parser of `--engine`: the names in the registry.
+fn engine_name() -> clap::builder::PossibleValuesParser {
+    clap::builder::PossibleValuesParser::new(
+        engines::REGISTRY
+            .iter()
+            .map(|r| clap::builder::PossibleValue::new(r.name).help(r.summary)),
+    )
+}

@@ -1,0 +1,216 @@
+//! `switchback run`: one module on one engine.
+
+use super::{Finding, engine_name, input, output};
+use anyhow::{Context, anyhow, bail};
+use clap::Args;
+use std::fmt::Write;
+use std::path::PathBuf;
+use switchback::engines::{self, ExportKind, Interface, Settings};
+use switchback::observe::{Observation, Value, observe, observe_call};
+use wasmparser::ValType;
+
+/// Run a module on one engine and show what it does.
+///
+/// The exported functions without parameters are called in export order, or,
+/// with --invoke, the one export. Traps and exceptions are shown like results:
+/// the exit status is 0 whenever the module could be run.
+#[derive(Args)]
+pub struct Arguments {
+    /// The module, in the binary or the text format.
+    file: PathBuf,
+    /// The engine.
+    #[arg(long, value_parser = engine_name(), default_value = default_engine())]
+    engine: String,
+    /// Call this export only, with these arguments: integers (decimal or 0x…),
+    /// floats (decimal, inf, nan), null, or a number for an external reference.
+    #[arg(long, value_names = ["NAME", "ARGS"], num_args = 1.., allow_negative_numbers = true)]
+    invoke: Option<Vec<String>>,
+    /// Show every step of stack switching.
+    #[arg(long)]
+    trace: bool,
+    /// Write one JSON object; the trace is in it.
+    #[arg(long)]
+    json: bool,
+    /// Put this planted bug into the engine.
+    #[arg(long, value_name = "NAME")]
+    plant: Option<String>,
+}
+
+/// The first engine of the registry: the one under test.
+fn default_engine() -> &'static str {
+    engines::REGISTRY.first().map_or("", |r| r.name)
+}
+
+pub fn main(arguments: Arguments) -> anyhow::Result<Finding> {
+    let wasm = input::module(&arguments.file)?;
+    let settings = Settings {
+        trace: arguments.trace || arguments.json,
+        plant: arguments.plant,
+        ..Settings::default()
+    };
+    let engine = engines::create(&arguments.engine, &settings)?;
+    let observation = match &arguments.invoke {
+        None => observe(engine.as_ref(), &wasm),
+        Some(invoke) => {
+            let (name, given) = invoke.split_first().context("--invoke needs a name")?;
+            let place = || arguments.file.display().to_string();
+            let values = parse_arguments(&wasm, name, given).with_context(place)?;
+            observe_call(engine.as_ref(), &wasm, name, &values)
+        }
+    };
+    let instantiation = &observation.instantiation;
+    if let Some(error) = input::unsuitable(&arguments.file, &observation.engine, instantiation) {
+        return Err(error);
+    }
+    if arguments.json {
+        output::json(&observation)?;
+    } else {
+        output::text(&render(&observation))?;
+    }
+    Ok(Finding::Nothing)
+}
+
+/// The observation for people: calls, the trace of each under it, the state.
+fn render(observation: &Observation) -> String {
+    let mut out = String::new();
+    let mut line = |text: std::fmt::Arguments<'_>| {
+        writeln!(out, "{text}").expect("a string takes everything");
+    };
+    let events = |range: std::ops::Range<usize>, line: &mut dyn FnMut(std::fmt::Arguments<'_>)| {
+        let trace = observation.trace.as_ref().map_or(&[][..], |t| &t[range]);
+        for event in trace {
+            match event.at {
+                Some(at) => line(format_args!("    {} ({at})", event.kind)),
+                None => line(format_args!("    {}", event.kind)),
+            }
+        }
+    };
+    line(format_args!("instantiation: {}", observation.instantiation));
+    events(0..observation.start_events(), &mut line);
+    for call in &observation.calls {
+        line(format_args!("{}: {}", call.export, call.outcome));
+        events(call.events.clone(), &mut line);
+    }
+    let Some(state) = &observation.state else {
+        return out;
+    };
+    for (index, value) in state.globals.iter().enumerate() {
+        line(format_args!("global {index}: {value}"));
+    }
+    for (index, memory) in state.memories.iter().enumerate() {
+        line(format_args!(
+            "memory {index}: {} pages, hash {}",
+            memory.pages, memory.hash
+        ));
+    }
+    for (index, table) in state.tables.iter().enumerate() {
+        let set = table.elements.iter().enumerate();
+        let set: Vec<_> = set
+            .filter(|(_, value)| **value != Value::Null)
+            .map(|(element, value)| format!("{element}: {value}"))
+            .collect();
+        line(format_args!(
+            "table {index}: {} elements, not null: {{{}}}",
+            table.size,
+            set.join(", ")
+        ));
+    }
+    for continuation in &state.continuations {
+        let consumed = if continuation.consumed {
+            "consumed"
+        } else {
+            "alive"
+        };
+        line(format_args!("cont {}: {consumed}", continuation.number));
+    }
+    out
+}
+
+/// Reads the arguments by the types of the export's parameters.
+fn parse_arguments(wasm: &[u8], name: &str, given: &[String]) -> anyhow::Result<Vec<Value>> {
+    let interface = Interface::read(wasm)?;
+    let Some(export) = interface.export(name) else {
+        bail!("there is no export {name:?}");
+    };
+    let ExportKind::Func(ty) = &export.kind else {
+        bail!("the export {name:?} is no function");
+    };
+    let params = ty.params();
+    if params.len() != given.len() {
+        bail!(
+            "{name:?} has {} parameters, but {} arguments are given",
+            params.len(),
+            given.len()
+        );
+    }
+    let values = params.iter().zip(given);
+    values
+        .map(|(ty, text)| {
+            parse_value(*ty, text).ok_or_else(|| anyhow!("{text:?} is no value of type {ty}"))
+        })
+        .collect()
+}
+
+fn parse_value(ty: ValType, text: &str) -> Option<Value> {
+    Some(match ty {
+        ValType::I32 => {
+            let v = parse_integer(text)?;
+            let bits = u32::try_from(v)
+                .ok()
+                .or(i32::try_from(v).ok().map(|v| v as u32));
+            Value::I32(bits? as i32)
+        }
+        ValType::I64 => {
+            let v = parse_integer(text)?;
+            let bits = u64::try_from(v)
+                .ok()
+                .or(i64::try_from(v).ok().map(|v| v as u64));
+            Value::I64(bits? as i64)
+        }
+        ValType::F32 => Value::F32(text.parse::<f32>().ok()?.to_bits()),
+        ValType::F64 => Value::F64(text.parse::<f64>().ok()?.to_bits()),
+        ValType::V128 => Value::V128(parse_integer(text)? as u128),
+        ValType::Ref(_) if text == "null" => Value::Null,
+        ValType::Ref(ty) if ty.is_extern_ref() => Value::Extern(text.parse().ok()?),
+        ValType::Ref(_) => return None,
+    })
+}
+
+fn parse_integer(text: &str) -> Option<i128> {
+    let (negative, digits) = match text.strip_prefix('-') {
+        Some(digits) => (true, digits),
+        None => (false, text),
+    };
+    let value = match digits.strip_prefix("0x") {
+        Some(digits) => i128::from_str_radix(digits, 16),
+        None => digits.parse(),
+    }
+    .ok()?;
+    Some(if negative { -value } else { value })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_take_both_signs_and_stay_in_range() {
+        let i32 = |text| parse_value(ValType::I32, text);
+        assert_eq!(i32("-1"), Some(Value::I32(-1)));
+        assert_eq!(i32("4294967295"), Some(Value::I32(-1)));
+        assert_eq!(i32("0x10"), Some(Value::I32(16)));
+        assert_eq!(i32("4294967296"), None);
+        assert_eq!(i32("-2147483649"), None);
+        assert_eq!(i32("1.5"), None);
+        let i64 = |text| parse_value(ValType::I64, text);
+        assert_eq!(i64("-0x8000000000000000"), Some(Value::I64(i64::MIN)));
+    }
+
+    #[test]
+    fn references_are_null_or_external_numbers() {
+        let func = ValType::FUNCREF;
+        assert_eq!(parse_value(func, "null"), Some(Value::Null));
+        assert_eq!(parse_value(func, "3"), None);
+        assert_eq!(parse_value(ValType::EXTERNREF, "3"), Some(Value::Extern(3)));
+    }
+}

@@ -1,0 +1,122 @@
+//! The module's text around an instruction.
+
+use crate::observe::Location;
+use serde::Serialize;
+use wasmparser::{KnownCustom, Name, Parser, Payload};
+
+/// Some lines of a module's text.
+#[derive(Clone, Debug, Serialize)]
+pub struct Excerpt {
+    /// The number of the first line shown, counted from 1, in the text as
+    /// `wasm-tools print` and the `.wat` file of a finding have it.
+    pub first_line: usize,
+    /// The lines.
+    pub lines: Vec<Line>,
+    /// The index in `lines` of the instruction.
+    pub marked: usize,
+}
+
+/// A line of a module's text.
+#[derive(Clone, Debug, Serialize)]
+pub struct Line {
+    /// The offset in the binary of what stands on the line.
+    pub offset: Option<u64>,
+    /// The text.
+    pub text: String,
+}
+
+/// How many lines are shown before and after the instruction.
+const AROUND: usize = 6;
+
+/// The name of the function at `location`, and the text around the instruction
+/// there; no text if the module cannot be printed or has no line there.
+pub(super) fn explain(wasm: &[u8], location: Location) -> (String, Option<Excerpt>) {
+    let function =
+        function_name(wasm, location.function).unwrap_or_else(|| location.function.to_string());
+    (function, excerpt(wasm, location.offset.into()))
+}
+
+fn excerpt(wasm: &[u8], offset: u64) -> Option<Excerpt> {
+    let mut storage = String::new();
+    let lines: Vec<Line> = wasmprinter::Config::new()
+        .offsets_and_lines(wasm, &mut storage)
+        .ok()?
+        .map(|(offset, text)| Line {
+            offset,
+            text: text.trim_end().to_owned(),
+        })
+        .collect();
+    let index = lines.iter().position(|line| line.offset == Some(offset))?;
+    let start = index.saturating_sub(AROUND);
+    let end = (index + 1 + AROUND).min(lines.len());
+    Some(Excerpt {
+        first_line: start + 1,
+        lines: lines[start..end].to_vec(),
+        marked: index - start,
+    })
+}
+
+/// The name of a function: from the name section, else its first export.
+fn function_name(wasm: &[u8], function: u32) -> Option<String> {
+    let mut exported = None;
+    for payload in Parser::new(0).parse_all(wasm) {
+        match payload.ok()? {
+            Payload::ExportSection(section) => {
+                exported = section
+                    .into_iter()
+                    .flatten()
+                    .find(|e| e.kind == wasmparser::ExternalKind::Func && e.index == function)
+                    .map(|e| format!("{function} (export {:?})", e.name));
+            }
+            Payload::CustomSection(section) => {
+                let KnownCustom::Name(names) = section.as_known() else {
+                    continue;
+                };
+                for name in names.into_iter().flatten() {
+                    let Name::Function(functions) = name else {
+                        continue;
+                    };
+                    let named = functions.into_iter().flatten();
+                    if let Some(name) = named.into_iter().find(|n| n.index == function) {
+                        return Some(format!("{function} (${})", name.name));
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    exported
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MODULE: &str = r#"(module
+        (type $f (func)) (type $k (cont $f))
+        (func $named)
+        (func (export "run") (resume $k (ref.null $k)))
+        (func))"#;
+
+    #[test]
+    fn the_marked_line_is_the_instruction_at_the_offset() {
+        let wasm = wat::parse_str(MODULE).unwrap();
+        // The first byte of `resume` is 0xe3, and nothing before it has it.
+        let offset = wasm.iter().position(|&b| b == 0xe3).unwrap();
+        let excerpt = excerpt(&wasm, offset as u64).unwrap();
+        let marked = &excerpt.lines[excerpt.marked];
+        assert_eq!(marked.text.trim(), "resume $k");
+        let printed = wasmprinter::print_bytes(&wasm).unwrap();
+        let line = printed.lines().nth(excerpt.first_line + excerpt.marked - 1);
+        assert_eq!(line, Some(marked.text.as_str()));
+    }
+
+    #[test]
+    fn a_function_is_named_by_the_name_section_or_by_an_export() {
+        let wasm = wat::parse_str(MODULE).unwrap();
+        let name = |index| function_name(&wasm, index);
+        assert_eq!(name(0).as_deref(), Some("0 ($named)"));
+        assert_eq!(name(1).as_deref(), Some("1 (export \"run\")"));
+        assert_eq!(name(2), None);
+    }
+}
