@@ -1,0 +1,389 @@
+//! Stack switching: `cont.new`, `cont.bind`, `resume`, `resume_throw`, `resume_throw_ref`,
+//! `suspend`, `switch` (the stack-switching proposal, "Execution").
+//!
+//! In the reduction rules below, `ca` is a continuation's address in the store, `E` an
+//! evaluation context (a stack with a hole), `hdl` a list of handlers, and `H(hdl){...}`
+//! the frame that a `resume` leaves on its stack around what it runs. A continuation is
+//! `E : n`, a context whose hole wants `n` values. Consuming `ca` empties it in the store.
+//!
+//! In all handlers `a` is the first argument's slot, where the results go as well, `b` the
+//! site and `c` the continuation's slot.
+
+use super::Step;
+use crate::code::{ContSite, Instr, Label};
+use crate::error::{Exhausted, TrapKind};
+use crate::heap::Continuation;
+use crate::machine::{Machine, Stop};
+use crate::stacks::{ResumeSite, StackId};
+use crate::trace::EventKind;
+use crate::value::{NULL, cont_number, word_exn, word_func};
+
+/// `(ref.null) cont.new` traps; `(ref.func fa) cont.new ct` allocates
+/// `ca = (invoke fa) : n` with `n` the function's parameters, and is `(ref.cont ca)`.
+pub(crate) fn cont_new(m: &mut Machine, i: Instr) -> Step {
+    let func = match m.get(i.a) {
+        NULL => return Err(Stop::Trap(TrapKind::NullFunctionReference)),
+        word => word_func(word),
+    };
+    m.check_continuations()?;
+    let stack = m.stacks.allocate();
+    let word = m.continuations.add(Continuation {
+        innermost: stack,
+        outermost: stack,
+        receive_at: 0,
+        bound: 0,
+        fresh: Some(func),
+        stacks: 1,
+        frames: 0,
+    });
+    if m.tracing {
+        m.record_here(EventKind::New {
+            cont: cont_number(word),
+            function: func,
+        });
+    }
+    m.set(i.c, word);
+    Ok(())
+}
+
+/// `v^k (ref.cont ca) cont.bind ct ct'` with `ca = E : n+k` consumes `ca` and allocates
+/// `ca' = E[v^k _] : n`; it is `(ref.cont ca')`. Null and consumed trap.
+pub(crate) fn cont_bind(m: &mut Machine, i: Instr) -> Step {
+    let word = m.get(i.c);
+    let mut cont = m.consume(word)?;
+    let at = m.fp + i.a as usize;
+    let site = m.site(i);
+    let slots = site.arg_slots;
+    let args = m.tracing.then(|| site.args.clone());
+    m.give(&cont, at, slots)?;
+    cont.bound += slots;
+    let bound = m.continuations.add(cont);
+    if let Some(types) = args {
+        let values = m.trace_values(&types, at);
+        m.record_here(EventKind::Bind {
+            from: cont_number(word),
+            to: cont_number(bound),
+            values,
+        });
+    }
+    m.set(i.a, bound);
+    Ok(())
+}
+
+/// `v^n (ref.cont ca) resume ct hdl` with `ca = E : n` consumes `ca` and is
+/// `H(hdl){ E[v^n] }`. Null and consumed trap. When what is inside has become values, it is
+/// those values: see [`Machine::stack_returned`].
+pub(crate) fn resume(m: &mut Machine, i: Instr) -> Step {
+    let word = m.get(i.c);
+    let cont = m.consume(word)?;
+    let at = m.fp + i.a as usize;
+    let site = m.site(i);
+    let slots = site.arg_slots;
+    let args = m.tracing.then(|| site.args.clone());
+    m.give(&cont, at, slots)?;
+    let values = args.map(|types| m.trace_values(&types, at));
+    if let Some(values) = values {
+        m.record_here(EventKind::Resume {
+            cont: cont_number(word),
+            values,
+            depth: m.chain + cont.stacks,
+        });
+    }
+    m.mount_under_here(&cont, i);
+    m.go_on(&cont)
+}
+
+/// `v^n (ref.cont ca) resume_throw ct x hdl`: allocates the exception of tag `x` with
+/// `v^n`, then as `resume_throw_ref`. The continuation is checked first.
+pub(crate) fn resume_throw(m: &mut Machine, i: Instr) -> Step {
+    let word = m.get(i.c);
+    let cont = m.consume(word)?;
+    let tag = m.instance().tags[m.site(i).tag as usize];
+    let exn = m.allocate_exception(tag, m.fp + i.a as usize);
+    m.resume_with(word, &cont, exn, i)
+}
+
+/// `(ref.exn ea) (ref.cont ca) resume_throw_ref ct hdl` with `ca = E : n` consumes `ca` and
+/// is `H(hdl){ E[(ref.exn ea) throw_ref] }`. It traps on a null continuation, a consumed
+/// one, and a null exception, in this order. A function that never started is not entered.
+pub(crate) fn resume_throw_ref(m: &mut Machine, i: Instr) -> Step {
+    let word = m.get(i.c);
+    m.usable(word)?;
+    let exn = match m.get(i.a) {
+        NULL => return Err(Stop::Trap(TrapKind::NullExceptionReference)),
+        exn => word_exn(exn),
+    };
+    let cont = m.consume(word)?;
+    m.resume_with(word, &cont, exn, i)
+}
+
+/// `H(hdl){ E[v^n suspend x] }` with `(on x l)` the first clause for `x` in `hdl`, and no
+/// such handler inside `E`: allocates `ca = E : m` with `m` the tag's results, and is
+/// `v^n (ref.cont ca) br l`. The handler is gone. Without handler the host learns of it.
+pub(crate) fn suspend(m: &mut Machine, i: Instr) -> Step {
+    let tag = m.instance().tags[i.b as usize];
+    let at = m.fp + i.a as usize;
+    let Some(handler) = m.find_handler(tag, false) else {
+        return m.unhandled(tag, at);
+    };
+    m.check_continuations()?;
+    let slots = m.tags[tag as usize].param_slots as usize;
+    let word = m.capture(handler.outermost, at);
+    if m.tracing {
+        let types = m.tags[tag as usize].ty.params.clone();
+        let values = m.trace_values(&types, at);
+        m.record_here(EventKind::Suspend {
+            tag,
+            values,
+            cont: cont_number(word),
+            distance: handler.distance,
+            clause: handler.clause,
+        });
+    }
+    let Some((parent, label)) = handler.label else {
+        unreachable!("a suspension is handled by a clause with a label")
+    };
+    let from = m.running();
+    m.stacks.get_mut(handler.outermost).parent = None;
+    m.park();
+    m.activate(parent);
+    let to = m.fp + label.slot as usize;
+    let payload = &m.stacks.get(from).values[at..at + slots];
+    m.values[to..to + slots].copy_from_slice(payload);
+    m.values[to + slots] = word;
+    m.pc = label.target as usize;
+    Ok(())
+}
+
+/// `H(hdl){ E[v^n (ref.cont ca) switch ct x] }` with `(on x switch)` in `hdl` and no such
+/// handler inside `E`, and `ca = E' : n+1`: consumes `ca`, allocates `ca' = E : m`, and is
+/// `H(hdl){ E'[v^n (ref.cont ca')] }`. The handler stays. Null and consumed trap, before the
+/// handler is looked for.
+pub(crate) fn switch(m: &mut Machine, i: Instr) -> Step {
+    let word = m.get(i.c);
+    m.usable(word)?;
+    let site = m.site(i);
+    let slots = site.arg_slots;
+    let args = m.tracing.then(|| site.args.clone());
+    let tag = m.instance().tags[site.tag as usize];
+    let at = m.fp + i.a as usize;
+    let Some(handler) = m.find_handler(tag, true) else {
+        return m.unhandled_switch(tag, args, at);
+    };
+    let target = m.consume(word)?;
+    m.check_depth(&target)?;
+    let values = args.map(|types| m.trace_values(&types, at));
+    let outermost = m.stacks.get(handler.outermost);
+    let (parent, resumed_at) = (outermost.parent, outermost.resumed_at);
+    let switcher = m.capture(handler.outermost, at);
+    if let Some(values) = values {
+        m.record_here(EventKind::Switch {
+            tag,
+            target: cont_number(word),
+            values,
+            cont: cont_number(switcher),
+            distance: handler.distance,
+        });
+    }
+    m.give(&target, at, slots)?;
+    m.stacks.get_mut(handler.outermost).parent = None;
+    m.park();
+    let mounted = m.stacks.get_mut(target.outermost);
+    mounted.parent = parent;
+    mounted.resumed_at = resumed_at;
+    m.chain += target.stacks;
+    m.depth += target.frames;
+    m.activate(target.innermost);
+    let last = target.receive_at + (target.bound + slots) as usize;
+    m.reserve(last + 1)?;
+    m.values[last] = switcher;
+    match target.fresh {
+        Some(func) => m.start(func),
+        None => Ok(()),
+    }
+}
+
+/// The handler of a suspension or a switch.
+#[derive(Clone, Copy, Debug)]
+struct Handler {
+    /// The stack under whose resumption it was installed: the last one that is captured.
+    outermost: StackId,
+    /// Resumptions passed over on the way.
+    distance: u32,
+    /// Index in its handler list.
+    clause: u32,
+    /// The stack that installed it and where that goes on, for a suspension.
+    label: Option<(StackId, Label)>,
+}
+
+impl Machine {
+    /// The immediates of the executing instruction.
+    fn site(&self, i: Instr) -> &ContSite {
+        &self.code().sites[i.b as usize]
+    }
+
+    fn check_continuations(&self) -> Step {
+        if self.continuations.alive() >= self.limits.continuations as usize {
+            return Err(Stop::Exhausted(Exhausted::Continuations));
+        }
+        Ok(())
+    }
+
+    /// Traps on null and on a consumed continuation.
+    fn usable(&self, word: u64) -> Result<Continuation, Stop> {
+        if word == NULL {
+            return Err(Stop::Trap(TrapKind::NullContinuationReference));
+        }
+        match self.continuations.get(word) {
+            Some(cont) => Ok(*cont),
+            None => Err(Stop::Trap(TrapKind::ContinuationConsumed)),
+        }
+    }
+
+    /// Consumes a continuation, or traps.
+    fn consume(&mut self, word: u64) -> Result<Continuation, Stop> {
+        let cont = self.usable(word)?;
+        self.continuations.take(word);
+        Ok(cont)
+    }
+
+    /// Puts `slots` values of the running stack where the continuation receives them.
+    fn give(&mut self, cont: &Continuation, at: usize, slots: u32) -> Step {
+        let to = cont.receive_at + cont.bound as usize;
+        let end = to + slots as usize;
+        let stack = self.stacks.get_mut(cont.innermost);
+        if end > stack.values.len() {
+            let more = (end - stack.values.len()) as u64;
+            stack.values.resize(end, 0);
+            self.stacks.slots += more;
+            if self.stacks.slots > self.limits.stack_slots {
+                return Err(Stop::Exhausted(Exhausted::CallStack));
+            }
+        }
+        let stack = self.stacks.get_mut(cont.innermost);
+        stack.values[to..end].copy_from_slice(&self.values[at..at + slots as usize]);
+        Ok(())
+    }
+
+    /// Whether the frames of a continuation still fit.
+    fn check_depth(&self, cont: &Continuation) -> Step {
+        if self.depth + cont.frames > self.limits.call_depth {
+            return Err(Stop::Exhausted(Exhausted::CallStack));
+        }
+        Ok(())
+    }
+
+    /// Puts a continuation's stacks under the running one, with this instruction's
+    /// handlers, and lets its innermost stack be the running one.
+    fn mount_under_here(&mut self, cont: &Continuation, i: Instr) {
+        let outermost = self.stacks.get_mut(cont.outermost);
+        outermost.parent = self.current;
+        outermost.resumed_at = ResumeSite {
+            instance: self.instance,
+            site: i.b,
+            results_at: self.fp + i.a as usize,
+        };
+        self.chain += cont.stacks;
+        self.depth += cont.frames;
+        self.park();
+        self.activate(cont.innermost);
+    }
+
+    /// Runs the continuation that is now mounted.
+    fn go_on(&mut self, cont: &Continuation) -> Step {
+        if self.depth > self.limits.call_depth {
+            return Err(Stop::Exhausted(Exhausted::CallStack));
+        }
+        match cont.fresh {
+            Some(func) => self.start(func),
+            None => Ok(()),
+        }
+    }
+
+    /// Mounts a continuation and throws inside it.
+    fn resume_with(&mut self, word: u64, cont: &Continuation, exn: u32, i: Instr) -> Step {
+        if self.tracing {
+            let (tag, values) = self.trace_exception(exn);
+            self.record_here(EventKind::ResumeThrow {
+                cont: cont_number(word),
+                tag,
+                values,
+                depth: self.chain + cont.stacks,
+            });
+        }
+        self.mount_under_here(cont, i);
+        self.unwind(exn)
+    }
+
+    /// The nearest handler for a suspension (or a switch) with this tag. Clauses of the
+    /// other kind are passed over, as if they were not there.
+    fn find_handler(&self, tag: u32, switch: bool) -> Option<Handler> {
+        let mut outermost = self.running();
+        let mut distance = 0;
+        loop {
+            let stack = self.stacks.get(outermost);
+            let parent = stack.parent?;
+            let instance = &self.instances[stack.resumed_at.instance as usize];
+            let clauses = &instance.module.code.sites[stack.resumed_at.site as usize].clauses;
+            let found = clauses.iter().zip(0..).find(|(clause, _)| {
+                clause.label.is_none() == switch && instance.tags[clause.tag as usize] == tag
+            });
+            if let Some((clause, index)) = found {
+                return Some(Handler {
+                    outermost,
+                    distance,
+                    clause: index,
+                    label: clause.label.map(|label| (parent, label)),
+                });
+            }
+            outermost = parent;
+            distance += 1;
+        }
+    }
+
+    /// Makes a continuation of the running stacks up to `outermost`, which wants its
+    /// values at `receive_at`. The stacks stay linked and in the registers for the moment.
+    fn capture(&mut self, outermost: StackId, receive_at: usize) -> u64 {
+        let innermost = self.running();
+        let mut stacks = 1;
+        let mut frames = self.frames.len() as u32;
+        let mut next = innermost;
+        while next != outermost {
+            let Some(parent) = self.stacks.get(next).parent else {
+                unreachable!("the handler's stack is in the running chain")
+            };
+            next = parent;
+            stacks += 1;
+            frames += self.stacks.get(next).frames.len() as u32;
+        }
+        self.chain -= stacks;
+        self.depth -= frames;
+        self.continuations.add(Continuation {
+            innermost,
+            outermost,
+            receive_at,
+            bound: 0,
+            fresh: None,
+            stacks,
+            frames,
+        })
+    }
+
+    fn unhandled(&mut self, tag: u32, at: usize) -> Step {
+        let types = self.tags[tag as usize].ty.params.clone();
+        self.unhandled_switch(tag, self.tracing.then_some(types), at)
+    }
+
+    fn unhandled_switch(
+        &mut self,
+        tag: u32,
+        types: Option<std::sync::Arc<[crate::types::ValType]>>,
+        at: usize,
+    ) -> Step {
+        if let Some(types) = types {
+            let values = self.trace_values(&types, at);
+            self.record_here(EventKind::Unhandled { tag, values });
+        }
+        Err(Stop::Suspended(tag))
+    }
+}

@@ -1,0 +1,325 @@
+//! Numeric instructions (specification: "Numeric Instructions" and "Numerics").
+//!
+//! Every arithmetic result that is a NaN is the canonical one, as the specification's
+//! deterministic profile asks; operations that only move bits (`neg`, `abs`, `copysign`,
+//! reinterpretations, loads) keep them.
+
+use super::Step;
+use crate::code::Instr;
+use crate::error::TrapKind;
+use crate::machine::{Machine, Stop};
+
+/// A number in a slot.
+pub(crate) trait Number: Copy {
+    fn from_slot(bits: u64) -> Self;
+    fn into_slot(self) -> u64;
+}
+
+macro_rules! numbers {
+    ($($t:ty: |$bits:ident| $from:expr, |$v:ident| $into:expr;)*) => {
+        $(impl Number for $t {
+            #[inline(always)]
+            fn from_slot($bits: u64) -> Self { $from }
+            #[inline(always)]
+            fn into_slot(self) -> u64 { let $v = self; $into }
+        })*
+    };
+}
+
+// 32-bit values stand zero-extended in their slots, so that an i32 address can be used as
+// an i64 one.
+numbers! {
+    i32: |bits| bits as i32, |v| u64::from(v as u32);
+    u32: |bits| bits as u32, |v| u64::from(v);
+    i64: |bits| bits as i64, |v| v as u64;
+    u64: |bits| bits, |v| v;
+    bool: |bits| bits as u32 != 0, |v| u64::from(v);
+    f32: |bits| f32::from_bits(bits as u32), |v| u64::from(v.to_bits());
+    f64: |bits| f64::from_bits(bits), |v| v.to_bits();
+}
+
+/// Replaces any NaN by the canonical one.
+#[inline(always)]
+pub(crate) fn canon32(v: f32) -> f32 {
+    if v.is_nan() {
+        f32::from_bits(0x7fc0_0000)
+    } else {
+        v
+    }
+}
+
+/// Replaces any NaN by the canonical one.
+#[inline(always)]
+pub(crate) fn canon64(v: f64) -> f64 {
+    if v.is_nan() {
+        f64::from_bits(0x7ff8_0000_0000_0000)
+    } else {
+        v
+    }
+}
+
+macro_rules! unary {
+    ($($name:ident: $t:ty => |$x:ident| $e:expr;)*) => {
+        $(pub(crate) fn $name(m: &mut Machine, i: Instr) -> Step {
+            let $x = <$t>::from_slot(m.get(i.a));
+            m.set(i.c, Number::into_slot($e));
+            Ok(())
+        })*
+    };
+}
+
+macro_rules! binary {
+    ($($name:ident: $t:ty => |$x:ident, $y:ident| $e:expr;)*) => {
+        $(pub(crate) fn $name(m: &mut Machine, i: Instr) -> Step {
+            let $x = <$t>::from_slot(m.get(i.a));
+            let $y = <$t>::from_slot(m.get(i.b));
+            m.set(i.c, Number::into_slot($e));
+            Ok(())
+        })*
+    };
+}
+
+unary! {
+    i32_eqz: i32 => |x| x == 0;
+    i32_clz: u32 => |x| x.leading_zeros();
+    i32_ctz: u32 => |x| x.trailing_zeros();
+    i32_popcnt: u32 => |x| x.count_ones();
+    i32_extend8_s: i32 => |x| i32::from(x as i8);
+    i32_extend16_s: i32 => |x| i32::from(x as i16);
+    i64_eqz: i64 => |x| x == 0;
+    i64_clz: u64 => |x| u64::from(x.leading_zeros());
+    i64_ctz: u64 => |x| u64::from(x.trailing_zeros());
+    i64_popcnt: u64 => |x| u64::from(x.count_ones());
+    i64_extend8_s: i64 => |x| i64::from(x as i8);
+    i64_extend16_s: i64 => |x| i64::from(x as i16);
+    i64_extend32_s: i64 => |x| i64::from(x as i32);
+    i32_wrap_i64: u64 => |x| x as u32;
+    i64_extend_i32_s: i32 => |x| i64::from(x);
+    i64_extend_i32_u: u32 => |x| u64::from(x);
+
+    f32_abs: f32 => |x| x.abs();
+    f32_neg: f32 => |x| -x;
+    f32_ceil: f32 => |x| canon32(x.ceil());
+    f32_floor: f32 => |x| canon32(x.floor());
+    f32_trunc: f32 => |x| canon32(x.trunc());
+    f32_nearest: f32 => |x| canon32(x.round_ties_even());
+    f32_sqrt: f32 => |x| canon32(x.sqrt());
+    f64_abs: f64 => |x| x.abs();
+    f64_neg: f64 => |x| -x;
+    f64_ceil: f64 => |x| canon64(x.ceil());
+    f64_floor: f64 => |x| canon64(x.floor());
+    f64_trunc: f64 => |x| canon64(x.trunc());
+    f64_nearest: f64 => |x| canon64(x.round_ties_even());
+    f64_sqrt: f64 => |x| canon64(x.sqrt());
+
+    f32_demote_f64: f64 => |x| canon32(x as f32);
+    f64_promote_f32: f32 => |x| canon64(f64::from(x));
+    f32_convert_i32_s: i32 => |x| x as f32;
+    f32_convert_i32_u: u32 => |x| x as f32;
+    f32_convert_i64_s: i64 => |x| x as f32;
+    f32_convert_i64_u: u64 => |x| x as f32;
+    f64_convert_i32_s: i32 => |x| f64::from(x);
+    f64_convert_i32_u: u32 => |x| f64::from(x);
+    f64_convert_i64_s: i64 => |x| x as f64;
+    f64_convert_i64_u: u64 => |x| x as f64;
+
+    // Rust's `as` saturates and turns NaN into 0, which is what these are defined to do.
+    i32_trunc_sat_f32_s: f32 => |x| x as i32;
+    i32_trunc_sat_f32_u: f32 => |x| x as u32;
+    i32_trunc_sat_f64_s: f64 => |x| x as i32;
+    i32_trunc_sat_f64_u: f64 => |x| x as u32;
+    i64_trunc_sat_f32_s: f32 => |x| x as i64;
+    i64_trunc_sat_f32_u: f32 => |x| x as u64;
+    i64_trunc_sat_f64_s: f64 => |x| x as i64;
+    i64_trunc_sat_f64_u: f64 => |x| x as u64;
+}
+
+binary! {
+    i32_eq: i32 => |x, y| x == y;
+    i32_ne: i32 => |x, y| x != y;
+    i32_lt_s: i32 => |x, y| x < y;
+    i32_lt_u: u32 => |x, y| x < y;
+    i32_gt_s: i32 => |x, y| x > y;
+    i32_gt_u: u32 => |x, y| x > y;
+    i32_le_s: i32 => |x, y| x <= y;
+    i32_le_u: u32 => |x, y| x <= y;
+    i32_ge_s: i32 => |x, y| x >= y;
+    i32_ge_u: u32 => |x, y| x >= y;
+    i32_add: u32 => |x, y| x.wrapping_add(y);
+    i32_sub: u32 => |x, y| x.wrapping_sub(y);
+    i32_mul: u32 => |x, y| x.wrapping_mul(y);
+    i32_and: u32 => |x, y| x & y;
+    i32_or: u32 => |x, y| x | y;
+    i32_xor: u32 => |x, y| x ^ y;
+    i32_shl: u32 => |x, y| x.wrapping_shl(y);
+    i32_shr_u: u32 => |x, y| x.wrapping_shr(y);
+    i32_shr_s: i32 => |x, y| x.wrapping_shr(y as u32);
+    i32_rotl: u32 => |x, y| x.rotate_left(y % 32);
+    i32_rotr: u32 => |x, y| x.rotate_right(y % 32);
+
+    i64_eq: i64 => |x, y| x == y;
+    i64_ne: i64 => |x, y| x != y;
+    i64_lt_s: i64 => |x, y| x < y;
+    i64_lt_u: u64 => |x, y| x < y;
+    i64_gt_s: i64 => |x, y| x > y;
+    i64_gt_u: u64 => |x, y| x > y;
+    i64_le_s: i64 => |x, y| x <= y;
+    i64_le_u: u64 => |x, y| x <= y;
+    i64_ge_s: i64 => |x, y| x >= y;
+    i64_ge_u: u64 => |x, y| x >= y;
+    i64_add: u64 => |x, y| x.wrapping_add(y);
+    i64_sub: u64 => |x, y| x.wrapping_sub(y);
+    i64_mul: u64 => |x, y| x.wrapping_mul(y);
+    i64_and: u64 => |x, y| x & y;
+    i64_or: u64 => |x, y| x | y;
+    i64_xor: u64 => |x, y| x ^ y;
+    i64_shl: u64 => |x, y| x.wrapping_shl(y as u32);
+    i64_shr_u: u64 => |x, y| x.wrapping_shr(y as u32);
+    i64_shr_s: i64 => |x, y| x.wrapping_shr(y as u32);
+    i64_rotl: u64 => |x, y| x.rotate_left((y % 64) as u32);
+    i64_rotr: u64 => |x, y| x.rotate_right((y % 64) as u32);
+
+    f32_eq: f32 => |x, y| x == y;
+    f32_ne: f32 => |x, y| x != y;
+    f32_lt: f32 => |x, y| x < y;
+    f32_gt: f32 => |x, y| x > y;
+    f32_le: f32 => |x, y| x <= y;
+    f32_ge: f32 => |x, y| x >= y;
+    f32_add: f32 => |x, y| canon32(x + y);
+    f32_sub: f32 => |x, y| canon32(x - y);
+    f32_mul: f32 => |x, y| canon32(x * y);
+    f32_div: f32 => |x, y| canon32(x / y);
+    f32_min: f32 => |x, y| min32(x, y);
+    f32_max: f32 => |x, y| max32(x, y);
+    f32_copysign: f32 => |x, y| x.copysign(y);
+    f64_eq: f64 => |x, y| x == y;
+    f64_ne: f64 => |x, y| x != y;
+    f64_lt: f64 => |x, y| x < y;
+    f64_gt: f64 => |x, y| x > y;
+    f64_le: f64 => |x, y| x <= y;
+    f64_ge: f64 => |x, y| x >= y;
+    f64_add: f64 => |x, y| canon64(x + y);
+    f64_sub: f64 => |x, y| canon64(x - y);
+    f64_mul: f64 => |x, y| canon64(x * y);
+    f64_div: f64 => |x, y| canon64(x / y);
+    f64_min: f64 => |x, y| min64(x, y);
+    f64_max: f64 => |x, y| max64(x, y);
+    f64_copysign: f64 => |x, y| x.copysign(y);
+}
+
+macro_rules! min_max {
+    ($min:ident, $max:ident, $t:ty, $canon:ident) => {
+        /// The smaller one; NaN if either is, and -0 below +0.
+        #[inline(always)]
+        pub(crate) fn $min(x: $t, y: $t) -> $t {
+            if x.is_nan() || y.is_nan() {
+                $canon(<$t>::NAN)
+            } else if x == y {
+                // Equal numbers differ in the zero's sign at most.
+                <$t>::from_bits(x.to_bits() | y.to_bits())
+            } else if x < y {
+                x
+            } else {
+                y
+            }
+        }
+
+        /// The larger one; NaN if either is, and +0 above -0.
+        #[inline(always)]
+        pub(crate) fn $max(x: $t, y: $t) -> $t {
+            if x.is_nan() || y.is_nan() {
+                $canon(<$t>::NAN)
+            } else if x == y {
+                <$t>::from_bits(x.to_bits() & y.to_bits())
+            } else if x > y {
+                x
+            } else {
+                y
+            }
+        }
+    };
+}
+
+min_max!(min32, max32, f32, canon32);
+min_max!(min64, max64, f64, canon64);
+
+macro_rules! division {
+    ($($name:ident: $t:ty => $checked:ident;)*) => {
+        $(pub(crate) fn $name(m: &mut Machine, i: Instr) -> Step {
+            let x = <$t>::from_slot(m.get(i.a));
+            let y = <$t>::from_slot(m.get(i.b));
+            if y == 0 {
+                return Err(Stop::Trap(TrapKind::IntegerDivideByZero));
+            }
+            let Some(z) = x.$checked(y) else {
+                return Err(Stop::Trap(TrapKind::IntegerOverflow));
+            };
+            m.set(i.c, z.into_slot());
+            Ok(())
+        })*
+    };
+}
+
+division! {
+    i32_div_s: i32 => checked_div;
+    i32_div_u: u32 => checked_div;
+    i32_rem_u: u32 => checked_rem;
+    i64_div_s: i64 => checked_div;
+    i64_div_u: u64 => checked_div;
+    i64_rem_u: u64 => checked_rem;
+}
+
+macro_rules! signed_remainder {
+    ($($name:ident: $t:ty;)*) => {
+        $(pub(crate) fn $name(m: &mut Machine, i: Instr) -> Step {
+            let x = <$t>::from_slot(m.get(i.a));
+            let y = <$t>::from_slot(m.get(i.b));
+            if y == 0 {
+                return Err(Stop::Trap(TrapKind::IntegerDivideByZero));
+            }
+            // The remainder of the smallest number by -1 is 0, unlike the quotient.
+            m.set(i.c, x.wrapping_rem(y).into_slot());
+            Ok(())
+        })*
+    };
+}
+
+signed_remainder! {
+    i32_rem_s: i32;
+    i64_rem_s: i64;
+}
+
+macro_rules! truncation {
+    ($($name:ident: $f:ty => $t:ty, $low:expr, $high:expr;)*) => {
+        $(pub(crate) fn $name(m: &mut Machine, i: Instr) -> Step {
+            let x = <$f>::from_slot(m.get(i.a));
+            if x.is_nan() {
+                return Err(Stop::Trap(TrapKind::InvalidConversionToInteger));
+            }
+            // Both bounds are exact in the float type; the truncated number must lie
+            // between them, the upper one excluded.
+            let whole = x.trunc();
+            if !($low..$high).contains(&whole) {
+                return Err(Stop::Trap(TrapKind::IntegerOverflow));
+            }
+            m.set(i.c, (whole as $t).into_slot());
+            Ok(())
+        })*
+    };
+}
+
+const P31: f64 = 2_147_483_648.0;
+const P32: f64 = 4_294_967_296.0;
+const P63: f64 = 9_223_372_036_854_775_808.0;
+const P64: f64 = 18_446_744_073_709_551_616.0;
+
+truncation! {
+    i32_trunc_f32_s: f32 => i32, -P31 as f32, P31 as f32;
+    i32_trunc_f32_u: f32 => u32, 0.0, P32 as f32;
+    i32_trunc_f64_s: f64 => i32, -P31, P31;
+    i32_trunc_f64_u: f64 => u32, 0.0, P32;
+    i64_trunc_f32_s: f32 => i64, -P63 as f32, P63 as f32;
+    i64_trunc_f32_u: f32 => u64, 0.0, P64 as f32;
+    i64_trunc_f64_s: f64 => i64, -P63, P63;
+    i64_trunc_f64_u: f64 => u64, 0.0, P64;
+}

@@ -1,0 +1,554 @@
+//! Modules: from bytes to what can be instantiated (specification: "Modules", "Binary
+//! Format", "Validation").
+//!
+//! wasmparser validates; what is valid is collected here and translated at once. A module
+//! with something unsupported is still validated to its end, so that "invalid" wins over
+//! "not supported".
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use wasmparser::{
+    ConstExpr, DataKind, ElementItems, ElementKind, ExternalKind, FuncToValidate,
+    FuncValidatorAllocations, FunctionBody, OperatorsReader, Parser, Payload, TableInit, TypeRef,
+    ValidPayload, Validator, ValidatorResources,
+};
+
+use crate::code::Code;
+use crate::config::Engine;
+use crate::error::Error;
+use crate::features;
+use crate::translate::{CodeBuilder, FunctionTranslator, Unsupported};
+use crate::types::convert::ModuleTypes;
+use crate::types::registry::Types;
+use crate::types::{
+    ExportType, ExternType, FuncType, GlobalType, HeapType, ImportType, MemoryType, RefType,
+    TableType, TagType, ValType,
+};
+
+/// The types of everything in a module's index spaces.
+#[derive(Debug, Default)]
+pub(crate) struct ModuleInfo {
+    pub types: ModuleTypes,
+    pub known: Types,
+    /// Type index of each function.
+    pub funcs: Vec<u32>,
+    pub imported_funcs: u32,
+    pub tables: Vec<TableType>,
+    pub memories: Vec<MemoryType>,
+    pub globals: Vec<GlobalType>,
+    pub tags: Vec<FuncType>,
+}
+
+impl ModuleInfo {
+    /// The function type that a type index stands for, be it of a function or of a
+    /// continuation.
+    pub fn func_type(&self, index: u32) -> FuncType {
+        self.known.func(self.types.get(index))
+    }
+
+    /// The function type of what a reference refers to.
+    pub fn func_of(&self, ty: ValType) -> FuncType {
+        match ty {
+            ValType::Ref(RefType {
+                heap: HeapType::Concrete(defined),
+                ..
+            }) => self.known.func(defined),
+            _ => unreachable!("validated as a reference to a continuation type"),
+        }
+    }
+
+    fn extern_type(&self, kind: ExternalKind, index: u32) -> ExternType {
+        let i = index as usize;
+        match kind {
+            ExternalKind::Func | ExternalKind::FuncExact => {
+                ExternType::Func(self.func_type(self.funcs[i]))
+            }
+            ExternalKind::Table => ExternType::Table(self.tables[i]),
+            ExternalKind::Memory => ExternType::Memory(self.memories[i]),
+            ExternalKind::Global => ExternType::Global(self.globals[i]),
+            ExternalKind::Tag => ExternType::Tag(TagType {
+                func: self.tags[i].clone(),
+            }),
+        }
+    }
+}
+
+/// When a segment is used.
+#[derive(Debug)]
+pub(crate) enum Mode {
+    Passive,
+    Declarative,
+    /// Copied at instantiation into this memory or table, at an offset that this constant
+    /// expression (by its body) gives.
+    Active {
+        index: u32,
+        offset: u32,
+    },
+}
+
+/// An element segment.
+#[derive(Debug)]
+pub(crate) struct ElementSegment {
+    pub mode: Mode,
+    pub items: Items,
+}
+
+/// What an element segment consists of.
+#[derive(Debug)]
+pub(crate) enum Items {
+    /// Function indices.
+    Functions(Vec<u32>),
+    /// Constant expressions, by their bodies.
+    Expressions(Vec<u32>),
+}
+
+/// A data segment.
+#[derive(Debug)]
+pub(crate) struct DataSegment {
+    pub mode: Mode,
+    pub bytes: Vec<u8>,
+}
+
+/// A module, ready to be instantiated.
+#[derive(Debug)]
+pub(crate) struct ModuleData {
+    pub info: ModuleInfo,
+    pub imports: Vec<ImportType>,
+    pub exports: Vec<(String, ExternalKind, u32)>,
+    /// Index of each export in the list above.
+    pub export_names: HashMap<String, usize>,
+    pub start: Option<u32>,
+    pub code: Code,
+    /// Initial value of each own table (none: null) and each own global: bodies.
+    pub table_inits: Vec<Option<u32>>,
+    pub global_inits: Vec<u32>,
+    pub elements: Vec<ElementSegment>,
+    pub data: Vec<DataSegment>,
+}
+
+impl ModuleData {
+    pub fn imported_funcs(&self) -> u32 {
+        self.info.imported_funcs
+    }
+}
+
+/// A validated and translated module. Cloning is cheap.
+#[derive(Clone, Debug)]
+pub struct Module {
+    pub(crate) engine: Engine,
+    pub(crate) data: Arc<ModuleData>,
+}
+
+impl Module {
+    /// Validates and translates a module in the binary format.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] or [`Error::Unsupported`].
+    pub fn new(engine: &Engine, bytes: &[u8]) -> Result<Module, Error> {
+        let mut reader = Reader::new(engine);
+        let mut validator = Validator::new_with_features(features::validated());
+        let mut allocations = FuncValidatorAllocations::default();
+        for payload in Parser::new(0).parse_all(bytes) {
+            let payload = payload?;
+            match validator.payload(&payload)? {
+                ValidPayload::Func(func, body) => {
+                    allocations = reader.function(func, &body, allocations)?;
+                }
+                ValidPayload::Ok | ValidPayload::End(_) => reader.section(payload)?,
+                ValidPayload::Parser(_) => {
+                    unreachable!("components are not among the validated features")
+                }
+            }
+        }
+        reader.finish()
+    }
+
+    /// Its imports, in order.
+    pub fn imports(&self) -> impl ExactSizeIterator<Item = ImportType> + '_ {
+        self.data.imports.iter().cloned()
+    }
+
+    /// Its exports, in order.
+    pub fn exports(&self) -> impl ExactSizeIterator<Item = ExportType> + '_ {
+        self.data
+            .exports
+            .iter()
+            .map(|(name, kind, index)| ExportType {
+                name: name.clone(),
+                ty: self.data.info.extern_type(*kind, *index),
+            })
+    }
+
+    /// The engine it was made for.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+}
+
+/// A constant expression that is translated when all functions are.
+struct Constant<'a> {
+    expr: ConstExpr<'a>,
+    ty: ValType,
+}
+
+struct Reader<'a> {
+    engine: Engine,
+    info: ModuleInfo,
+    builder: CodeBuilder,
+    unsupported: Option<(Unsupported, Option<u32>)>,
+    imports: Vec<ImportType>,
+    exports: Vec<(String, ExternalKind, u32)>,
+    start: Option<u32>,
+    constants: Vec<Constant<'a>>,
+    table_inits: Vec<Option<u32>>,
+    global_inits: Vec<u32>,
+    elements: Vec<ElementSegment>,
+    data: Vec<DataSegment>,
+}
+
+const fn index_type(is64: bool) -> ValType {
+    if is64 { ValType::I64 } else { ValType::I32 }
+}
+
+impl<'a> Reader<'a> {
+    fn new(engine: &Engine) -> Self {
+        Reader {
+            engine: engine.clone(),
+            info: ModuleInfo::default(),
+            builder: CodeBuilder::new(engine.config().coverage),
+            unsupported: None,
+            imports: Vec::new(),
+            exports: Vec::new(),
+            start: None,
+            constants: Vec::new(),
+            table_inits: Vec::new(),
+            global_inits: Vec::new(),
+            elements: Vec::new(),
+            data: Vec::new(),
+        }
+    }
+
+    /// Notes a constant expression; the answer is its place among them.
+    fn constant(&mut self, expr: ConstExpr<'a>, ty: ValType) -> u32 {
+        self.constants.push(Constant { expr, ty });
+        self.constants.len() as u32 - 1
+    }
+
+    fn refuse(&mut self, unsupported: Unsupported, function: Option<u32>) {
+        if self
+            .unsupported
+            .is_none_or(|(earlier, _)| unsupported.offset < earlier.offset)
+        {
+            self.unsupported = Some((unsupported, function));
+        }
+    }
+
+    fn memory(&mut self, ty: wasmparser::MemoryType, offset: u64) -> MemoryType {
+        if ty.shared {
+            self.refuse(
+                Unsupported {
+                    feature: "threads",
+                    offset: offset as u32,
+                },
+                None,
+            );
+        }
+        self.info.types.memory(ty)
+    }
+
+    fn section(&mut self, payload: Payload<'a>) -> Result<(), Error> {
+        match payload {
+            Payload::TypeSection(section) => {
+                for group in section {
+                    self.info.types.add_group(&group?, &self.engine.registry);
+                }
+                self.engine.registry.update(&mut self.info.known);
+            }
+            Payload::ImportSection(section) => {
+                for import in section.into_imports_with_offsets() {
+                    let (offset, import) = import?;
+                    self.import(&import, offset);
+                }
+            }
+            Payload::FunctionSection(section) => {
+                for ty in section {
+                    self.info.funcs.push(ty?);
+                }
+            }
+            Payload::TableSection(section) => {
+                for table in section {
+                    let table = table?;
+                    let ty = self.info.types.table(table.ty);
+                    self.info.tables.push(ty);
+                    let init = match table.init {
+                        TableInit::RefNull => None,
+                        TableInit::Expr(expr) => {
+                            Some(self.constant(expr, ValType::Ref(ty.element)))
+                        }
+                    };
+                    self.table_inits.push(init);
+                }
+            }
+            Payload::MemorySection(section) => {
+                for memory in section.into_iter_with_offsets() {
+                    let (offset, memory) = memory?;
+                    let ty = self.memory(memory, offset);
+                    self.info.memories.push(ty);
+                }
+            }
+            Payload::TagSection(section) => {
+                for tag in section {
+                    let ty = self.info.func_type(tag?.func_type_idx);
+                    self.info.tags.push(ty);
+                }
+            }
+            Payload::GlobalSection(section) => {
+                for global in section {
+                    let global = global?;
+                    let ty = self.info.types.global(global.ty);
+                    self.info.globals.push(ty);
+                    let init = self.constant(global.init_expr, ty.content);
+                    self.global_inits.push(init);
+                }
+            }
+            Payload::ExportSection(section) => {
+                for export in section {
+                    let export = export?;
+                    self.exports
+                        .push((export.name.to_owned(), export.kind, export.index));
+                }
+            }
+            Payload::StartSection { func, .. } => self.start = Some(func),
+            Payload::ElementSection(section) => {
+                for element in section {
+                    self.element(element?)?;
+                }
+            }
+            Payload::DataSection(section) => {
+                for data in section {
+                    let data = data?;
+                    let mode = match data.kind {
+                        DataKind::Passive => Mode::Passive,
+                        DataKind::Active {
+                            memory_index,
+                            offset_expr,
+                        } => {
+                            let memory = self.info.memories[memory_index as usize];
+                            let offset = self.constant(offset_expr, index_type(memory.memory64));
+                            Mode::Active {
+                                index: memory_index,
+                                offset,
+                            }
+                        }
+                    };
+                    self.data.push(DataSegment {
+                        mode,
+                        bytes: data.data.to_vec(),
+                    });
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn import(&mut self, import: &wasmparser::Import<'_>, offset: u64) {
+        let ty = match import.ty {
+            TypeRef::Func(index) | TypeRef::FuncExact(index) => {
+                self.info.funcs.push(index);
+                self.info.imported_funcs += 1;
+                ExternType::Func(self.info.func_type(index))
+            }
+            TypeRef::Table(ty) => {
+                let ty = self.info.types.table(ty);
+                self.info.tables.push(ty);
+                ExternType::Table(ty)
+            }
+            TypeRef::Memory(ty) => {
+                let ty = self.memory(ty, offset);
+                self.info.memories.push(ty);
+                ExternType::Memory(ty)
+            }
+            TypeRef::Global(ty) => {
+                let ty = self.info.types.global(ty);
+                self.info.globals.push(ty);
+                ExternType::Global(ty)
+            }
+            TypeRef::Tag(ty) => {
+                let func = self.info.func_type(ty.func_type_idx);
+                self.info.tags.push(func.clone());
+                ExternType::Tag(TagType { func })
+            }
+        };
+        self.imports.push(ImportType {
+            module: import.module.to_owned(),
+            name: import.name.to_owned(),
+            ty,
+        });
+    }
+
+    fn element(&mut self, element: wasmparser::Element<'a>) -> Result<(), Error> {
+        let mode = match element.kind {
+            ElementKind::Passive => Mode::Passive,
+            ElementKind::Declared => Mode::Declarative,
+            ElementKind::Active {
+                table_index,
+                offset_expr,
+            } => {
+                let index = table_index.unwrap_or(0);
+                let table = self.info.tables[index as usize];
+                let offset = self.constant(offset_expr, index_type(table.table64));
+                Mode::Active { index, offset }
+            }
+        };
+        let items = match element.items {
+            ElementItems::Functions(list) => {
+                Items::Functions(list.into_iter().collect::<Result<_, _>>()?)
+            }
+            ElementItems::Expressions(ty, list) => {
+                let ty = ValType::Ref(self.info.types.reference(ty));
+                let mut items = Vec::new();
+                for expr in list {
+                    items.push(self.constant(expr?, ty));
+                }
+                Items::Expressions(items)
+            }
+        };
+        self.elements.push(ElementSegment { mode, items });
+        Ok(())
+    }
+
+    /// Validates and translates a function's body.
+    fn function(
+        &mut self,
+        func: FuncToValidate<ValidatorResources>,
+        body: &FunctionBody<'a>,
+        allocations: FuncValidatorAllocations,
+    ) -> Result<FuncValidatorAllocations, Error> {
+        let index = func.index;
+        let ty = self.info.func_type(func.ty);
+        let mut validator = func.into_validator(allocations);
+        let mut translator = FunctionTranslator::new(
+            &self.info,
+            &mut self.builder,
+            Some(index),
+            ty.params(),
+            ty.results.clone(),
+        );
+        let mut locals = body.get_locals_reader()?;
+        for _ in 0..locals.get_count() {
+            let offset = locals.original_position();
+            let (count, ty) = locals.read()?;
+            validator.define_locals(offset, count, ty)?;
+            translator.local(count, self.info.types.val(ty));
+        }
+        let mut ops = OperatorsReader::new(locals.get_binary_reader());
+        translator.begin(ops.original_position() as u32);
+        let mut refused = None;
+        while !ops.eof() {
+            let (op, offset) = ops.read_with_offset()?;
+            validator.op(offset, &op)?;
+            if refused.is_some() {
+                continue;
+            }
+            match translator.operator(&op, offset as u32)? {
+                Err(unsupported) => refused = Some(unsupported),
+                Ok(()) => debug_assert!(
+                    translator
+                        .operand_count()
+                        .is_none_or(|n| n == validator.operand_stack_height() as usize),
+                    "operand heights differ after {op:?} at {offset:#x}"
+                ),
+            }
+        }
+        ops.finish()?;
+        translator.finish();
+        if let Some(unsupported) = refused {
+            self.refuse(unsupported, Some(index));
+        }
+        Ok(validator.into_allocations())
+    }
+
+    /// Translates the constant expressions, and gives each its body instead of its place.
+    fn finish(mut self) -> Result<Module, Error> {
+        let mut bodies = Vec::new();
+        for constant in std::mem::take(&mut self.constants) {
+            let mut translator = FunctionTranslator::new(
+                &self.info,
+                &mut self.builder,
+                None,
+                &[],
+                Arc::new([constant.ty]),
+            );
+            let mut ops = constant.expr.get_operators_reader();
+            translator.begin(ops.original_position() as u32);
+            let mut refused = None;
+            while !ops.eof() {
+                let (op, offset) = ops.read_with_offset()?;
+                if let Err(unsupported) = translator.operator(&op, offset as u32)? {
+                    refused = Some(unsupported);
+                    break;
+                }
+            }
+            let body = translator.finish();
+            bodies.push(body);
+            if let Some(unsupported) = refused {
+                self.refuse(unsupported, None);
+            }
+        }
+        if let Some((Unsupported { feature, offset }, function)) = self.unsupported {
+            return Err(Error::Unsupported {
+                feature,
+                function,
+                offset: u64::from(offset),
+            });
+        }
+        let body = |place: &mut u32| *place = bodies[*place as usize];
+        self.table_inits.iter_mut().flatten().for_each(body);
+        self.global_inits.iter_mut().for_each(body);
+        for segment in &mut self.elements {
+            if let Mode::Active { offset, .. } = &mut segment.mode {
+                body(offset);
+            }
+            if let Items::Expressions(list) = &mut segment.items {
+                list.iter_mut().for_each(body);
+            }
+        }
+        for segment in &mut self.data {
+            if let Mode::Active { offset, .. } = &mut segment.mode {
+                body(offset);
+            }
+        }
+        let export_names = (0..)
+            .zip(&self.exports)
+            .map(|(i, (name, ..))| (name.clone(), i))
+            .collect();
+        let builder = self.builder;
+        Ok(Module {
+            engine: self.engine,
+            data: Arc::new(ModuleData {
+                info: self.info,
+                imports: self.imports,
+                exports: self.exports,
+                export_names,
+                start: self.start,
+                code: Code {
+                    instrs: builder.instrs.into(),
+                    offsets: builder.offsets,
+                    bodies: builder.bodies,
+                    branches: builder.branches,
+                    indirect: builder.indirect,
+                    tries: builder.tries,
+                    catches: builder.catches,
+                    sites: builder.sites,
+                },
+                table_inits: self.table_inits,
+                global_inits: self.global_inits,
+                elements: self.elements,
+                data: self.data,
+            }),
+        })
+    }
+}

@@ -1,0 +1,197 @@
+//! The stacks: every host entry and every continuation has one of its own.
+//!
+//! A running chain is linked from the innermost stack to the outermost by `parent`;
+//! capturing a continuation cuts a link, resuming joins one. Frames and values are never
+//! copied from stack to stack: the running stack's vectors are moved into the machine's
+//! registers and back. So a switch costs the same however deep the stacks are.
+//!
+//! ```text
+//!   host ─▶ [root] ◀─parent─ [stack] ◀─parent─ [current]        running
+//!                    [outermost] ◀─parent─ [innermost]          captured: a continuation
+//! ```
+
+use crate::exec::Step;
+use crate::machine::{BASE, Frame, Machine, NOWHERE, Stop};
+use crate::trace::EventKind;
+
+/// A stack's place in [`Stacks`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StackId(u32);
+
+/// Where a stack was resumed: the parent's instruction and its handlers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ResumeSite {
+    /// Instance that executes the instruction.
+    pub instance: u32,
+    /// Its place in that module's [`sites`](crate::code::Code::sites).
+    pub site: u32,
+    /// Index in the parent's values where the results go.
+    pub results_at: usize,
+}
+
+/// A stack. While it runs, its vectors and positions are in the machine's registers.
+#[derive(Debug)]
+pub(crate) struct Stack {
+    pub values: Vec<u64>,
+    pub frames: Vec<Frame>,
+    pub pc: usize,
+    pub fp: usize,
+    pub instance: u32,
+    pub parent: Option<StackId>,
+    /// Meaningful where there is a parent.
+    pub resumed_at: ResumeSite,
+}
+
+impl Stack {
+    fn new() -> Self {
+        Stack {
+            values: Vec::new(),
+            frames: Vec::new(),
+            pc: 0,
+            fp: 0,
+            instance: NOWHERE,
+            parent: None,
+            resumed_at: ResumeSite {
+                instance: NOWHERE,
+                site: 0,
+                results_at: 0,
+            },
+        }
+    }
+}
+
+/// Slots a finished stack may keep for its next use.
+const KEPT_SLOTS: usize = 1024;
+
+/// All stacks of a store.
+#[derive(Debug, Default)]
+pub(crate) struct Stacks {
+    list: Vec<Stack>,
+    free: Vec<StackId>,
+    /// Slots of all stacks together.
+    pub slots: u64,
+}
+
+impl Stacks {
+    pub fn get(&self, id: StackId) -> &Stack {
+        &self.list[id.0 as usize]
+    }
+
+    pub fn get_mut(&mut self, id: StackId) -> &mut Stack {
+        &mut self.list[id.0 as usize]
+    }
+
+    /// A stack without frames.
+    pub fn allocate(&mut self) -> StackId {
+        self.free.pop().unwrap_or_else(|| {
+            self.list.push(Stack::new());
+            StackId(self.list.len() as u32 - 1)
+        })
+    }
+
+    /// Takes a finished stack back for its next use.
+    pub fn release(&mut self, id: StackId) {
+        let stack = &mut self.list[id.0 as usize];
+        if stack.values.len() > KEPT_SLOTS {
+            self.slots -= stack.values.len() as u64;
+            stack.values = Vec::new();
+        }
+        if stack.frames.capacity() > KEPT_SLOTS {
+            stack.frames = Vec::new();
+        }
+        stack.frames.clear();
+        stack.pc = 0;
+        stack.instance = NOWHERE;
+        stack.parent = None;
+        self.free.push(id);
+    }
+}
+
+impl Machine {
+    /// Moves the running stack out of the registers.
+    pub fn park(&mut self) {
+        if let Some(id) = self.current.take() {
+            let stack = self.stacks.get_mut(id);
+            std::mem::swap(&mut stack.values, &mut self.values);
+            std::mem::swap(&mut stack.frames, &mut self.frames);
+            stack.pc = self.pc;
+            stack.fp = self.fp;
+            stack.instance = self.instance;
+        }
+    }
+
+    /// Moves a stack into the registers. There must be no running one.
+    pub fn activate(&mut self, id: StackId) {
+        debug_assert!(self.current.is_none(), "one stack runs at a time");
+        let stack = self.stacks.get_mut(id);
+        std::mem::swap(&mut stack.values, &mut self.values);
+        std::mem::swap(&mut stack.frames, &mut self.frames);
+        self.pc = stack.pc;
+        self.fp = stack.fp;
+        let instance = stack.instance;
+        self.current = Some(id);
+        self.enter_instance(instance);
+    }
+
+    /// The running stack.
+    pub fn running(&self) -> StackId {
+        match self.current {
+            Some(id) => id,
+            None => unreachable!("instructions execute on a stack"),
+        }
+    }
+
+    /// Starts a function on the running stack, which has no frame; its arguments stand at
+    /// the stack's base.
+    pub fn start(&mut self, addr: u32) -> Step {
+        self.frames.push(Frame {
+            pc: BASE,
+            fp: 0,
+            instance: NOWHERE,
+        });
+        self.depth += 1;
+        self.fp = 0;
+        let func = &self.funcs[addr as usize];
+        self.reserve(func.param_slots.max(func.result_slots) as usize)?;
+        self.invoke(addr)
+    }
+
+    /// The first function of the running stack returned; its results stand at the stack's
+    /// base. The specification's rule: a handler frame around values is the values.
+    #[cold]
+    pub fn stack_returned(&mut self) -> Step {
+        let id = self.running();
+        let stack = self.stacks.get(id);
+        let at = stack.resumed_at;
+        let Some(parent) = stack.parent else {
+            return Err(Stop::Done);
+        };
+        self.park();
+        self.activate(parent);
+        self.chain -= 1;
+        let site = &self.instances[at.instance as usize].module.code.sites[at.site as usize];
+        let slots = site.result_slots as usize;
+        let from = &self.stacks.get(id).values[..slots];
+        self.values[at.results_at..at.results_at + slots].copy_from_slice(from);
+        if self.tracing {
+            let types = site.results.clone();
+            let values = self.trace_values(&types, at.results_at);
+            self.record(EventKind::Return {
+                values,
+                depth: self.chain,
+            });
+        }
+        self.stacks.release(id);
+        Ok(())
+    }
+
+    /// Gives up the running chain, down to the host's entry.
+    pub fn abandon(&mut self) {
+        let mut next = self.current;
+        self.park();
+        while let Some(id) = next {
+            next = self.stacks.get(id).parent;
+            self.stacks.release(id);
+        }
+    }
+}
