@@ -108,6 +108,30 @@ pub(crate) struct VmStore {
     pub pending_exn: u64,
     /// Context to load for `switch`.
     pub switch_context: super::fiber::Context,
+    /// The bug that was asked for; compiled code does not know of this field.
+    #[cfg(feature = "planted-bugs")]
+    pub planted: Option<crate::PlantedBug>,
+}
+
+impl VmStore {
+    /// A store in which nothing runs.
+    pub fn new(config: &crate::Config) -> Self {
+        #[cfg(not(feature = "planted-bugs"))]
+        let _ = config;
+        VmStore {
+            stack_limit: 0,
+            current: std::ptr::null_mut(),
+            activation: std::ptr::null_mut(),
+            fiber_bias: 0,
+            payload: std::ptr::null_mut(),
+            suspended: 0,
+            control: 0,
+            pending_exn: 0,
+            switch_context: Default::default(),
+            #[cfg(feature = "planted-bugs")]
+            planted: config.planted,
+        }
+    }
 }
 
 /// `vmctx` starts with this.

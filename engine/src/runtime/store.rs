@@ -5,17 +5,20 @@
 //! code and nested host calls change it through the same pointer.
 
 use super::exn::ExnObject;
+use super::fiber::Fiber;
 use super::host::HostFunc;
 use super::instance::InstanceInner;
 use super::layout::{FuncRef, VmStore, VmTag};
 use super::objects::{GlobalInner, MemoryInner, TableInner, TagInner};
 use super::stacks::StackPool;
 use super::tracer::Tracer;
+use super::unwind::{CallSite, Target};
 use crate::Engine;
 use crate::compile::code::CodeMemory;
-use crate::error::{Error, Exhaustion};
+use crate::error::{Error, Exhaustion, Location};
 use crate::module::Module;
 use crate::types::TypeRegistry;
+use cranelift_codegen::ir::TrapCode;
 use std::any::Any;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -53,6 +56,14 @@ pub(crate) struct StoreInner {
     pub stacks: StackPool,
     pub pending: Option<Pending>,
     pub tracer: Option<Tracer>,
+    /// Where the frame that is being left goes on.
+    pub target: Target,
+    /// The stack that an unwinding began on, until the sanitizer has been told.
+    pub left: Option<*mut Fiber>,
+    /// Whether the sanitizer waits to be told of the other side of a switch.
+    pub switching: bool,
+    /// The instruction that trapped last.
+    pub trap_pc: usize,
 }
 
 impl StoreInner {
@@ -60,7 +71,7 @@ impl StoreInner {
         static NEXT_ID: AtomicU64 = AtomicU64::new(0);
         let config = engine.config();
         Box::new(StoreInner {
-            vm: VmStore::new(),
+            vm: VmStore::new(config),
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             engine: engine.clone(),
             types: TypeRegistry::default(),
@@ -78,7 +89,30 @@ impl StoreInner {
             stacks: StackPool::new(config.fiber_stack_size, config.limits.continuations),
             pending: None,
             tracer: config.trace.then(Tracer::default),
+            target: Target::default(),
+            left: None,
+            switching: false,
+            trap_pc: 0,
         })
+    }
+
+    /// The module whose code contains `pc`, and the offset in its region.
+    fn code_at(&self, pc: usize) -> Option<(&Module, u32)> {
+        self.modules.iter().find_map(|module| Some((module, module.compiled().code.memory.offset(pc)?)))
+    }
+
+    /// The trap that the instruction at `pc` is known to raise, and where it comes from.
+    pub fn trap_at(&self, pc: usize) -> Option<(TrapCode, Option<Location>)> {
+        let (module, offset) = self.code_at(pc)?;
+        let code = &module.compiled().code;
+        Some((code.trap_at(offset)?, code.location_at(offset)))
+    }
+
+    /// The handler of the call that returns to `return_address`, with the start of its region.
+    pub fn handler_at(&self, return_address: usize) -> Option<(usize, CallSite)> {
+        let (module, offset) = self.code_at(return_address)?;
+        let code = &module.compiled().code;
+        Some((code.memory.address(0) as usize, code.call_site(offset)?))
     }
 
     /// Takes the next function address.

@@ -1,0 +1,120 @@
+//! Functions, as the embedder sees them.
+
+use super::store::{AsContext, AsContextMut, Caller};
+use super::val::Val;
+use crate::error::Error;
+use crate::runtime::entry;
+use crate::runtime::host::HostFunc;
+use crate::runtime::layout::{FuncRef, ValRaw};
+use crate::runtime::store::StoreInner;
+use crate::types::FuncType;
+use std::ptr::NonNull;
+
+/// A function of a store. A handle is small and may be copied; using it with another store panics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Func {
+    store_id: u64,
+    func_ref: NonNull<FuncRef>,
+}
+
+impl Func {
+    /// A host function. `closure` gets the arguments and a slice to put the results in, which holds default values (zero or
+    /// null) at first.
+    ///
+    /// What it returns as an error ends the Wasm code that called it: an [`Error::Exception`] can be caught by that code, every
+    /// other error goes on to the host unchanged. A panic goes on to the host as well.
+    pub fn new<T: 'static>(
+        mut store: impl AsContextMut<Data = T>,
+        ty: FuncType,
+        closure: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<(), Error> + 'static,
+    ) -> Func {
+        let store = store.inner_mut();
+        let erased_type = ty.clone();
+        let erased = move |store: *mut StoreInner, values: &mut [ValRaw]| -> Result<(), Error> {
+            // SAFETY: a host function runs while its store's code waits for it, and nothing else refers to the store.
+            let args = {
+                let store = unsafe { &mut *store };
+                let params = erased_type.params().iter().zip(&*values);
+                params.map(|(ty, raw)| Val::from_raw(store, ty, *raw)).collect::<Vec<_>>()
+            };
+            let mut results: Vec<Val> = erased_type.results().iter().map(Val::default_for).collect();
+            // SAFETY: as above, and this store's data is a `T`: it was in `Func::new`, which made this closure.
+            closure(unsafe { Caller::new(store) }, &args, &mut results)?;
+            // SAFETY: as above; the `Caller` is gone.
+            let store = unsafe { &mut *store };
+            for ((ty, result), raw) in erased_type.results().iter().zip(&results).zip(values) {
+                *raw = result.to_raw(store, ty)?;
+            }
+            Ok(())
+        };
+        let func_ref = HostFunc::create(store, ty, Box::new(erased));
+        // SAFETY: a new host function's reference, which is not null.
+        unsafe { Func::from_raw(store.id, func_ref) }
+    }
+
+    /// # Safety
+    /// `func_ref` is a function of the store with this id.
+    pub(crate) unsafe fn from_raw(store_id: u64, func_ref: *mut FuncRef) -> Func {
+        Func { store_id, func_ref: NonNull::new(func_ref).expect("references to functions are not null") }
+    }
+
+    /// The function's reference. Panics if the handle belongs to another store.
+    pub(crate) fn func_ref(&self, store: &StoreInner) -> *mut FuncRef {
+        assert_eq!(self.store_id, store.id, "a function is used with a store that it does not belong to");
+        self.func_ref.as_ptr()
+    }
+
+    /// The function's type.
+    pub fn ty(&self, store: impl AsContext) -> FuncType {
+        let store = store.inner();
+        // SAFETY: the handle is this store's.
+        let func_ref = unsafe { &*self.func_ref(store) };
+        // SAFETY: as above.
+        match unsafe { HostFunc::of(func_ref) } {
+            Some(host) => host.ty.clone(),
+            None => store.types.func_type(func_ref.type_id).clone(),
+        }
+    }
+
+    /// The function's address in the specification's sense: functions are numbered in the order in which a store allocates
+    /// them.
+    pub fn address(&self, store: impl AsContext) -> u32 {
+        // SAFETY: the handle is this store's.
+        unsafe { (*self.func_ref(store.inner())).address }
+    }
+
+    /// Calls the function.
+    ///
+    /// # Errors
+    /// [`Error::Type`] when `params` or the length of `results` do not fit the function's type; otherwise however the call
+    /// ended. After an error the store can be used as before.
+    ///
+    /// # Panics
+    /// The handle, or a reference in `params`, belongs to another store; or a host function panicked.
+    pub fn call(&self, mut store: impl AsContextMut, params: &[Val], results: &mut [Val]) -> Result<(), Error> {
+        let ty = self.ty(&store);
+        if params.len() != ty.params().len() || results.len() != ty.results().len() {
+            return Err(Error::Type(format!(
+                "a function of type {ty} is called with {} arguments for {} results",
+                params.len(),
+                results.len()
+            )));
+        }
+        let inner = store.inner_mut();
+        let mut values = vec![ValRaw::ZERO; params.len().max(results.len())];
+        for ((ty, param), raw) in ty.params().iter().zip(params).zip(&mut values) {
+            *raw = param.to_raw(inner, ty)?;
+        }
+        let func_ref = self.func_ref(inner);
+        let inner: *mut StoreInner = inner;
+        // SAFETY: `store` is borrowed for the call, and only `inner` refers to it meanwhile; the function is the store's; the
+        // values have been checked against its type.
+        unsafe { entry::invoke(inner, func_ref, values.as_mut_ptr(), values.len()) }?;
+        // SAFETY: the call is over.
+        let inner = unsafe { &mut *inner };
+        for ((ty, result), raw) in ty.results().iter().zip(results).zip(&values) {
+            *result = Val::from_raw(inner, ty, *raw);
+        }
+        Ok(())
+    }
+}

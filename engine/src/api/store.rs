@@ -1,0 +1,148 @@
+//! Stores, and how code that holds one, or part of one, gives access to it.
+
+use crate::compile::Engine;
+use crate::runtime::store::StoreInner;
+use crate::trace::Event;
+use std::ptr::NonNull;
+
+/// Everything that instances create: functions, memories, tables, globals, tags, exceptions and continuations, together with the
+/// host's own `T`. A store belongs to one thread; nothing in it is freed before the store is, except stacks.
+pub struct Store<T> {
+    inner: NonNull<Shared<T>>,
+}
+
+/// The store's own part first, so that a pointer to it leads to the host's data.
+#[repr(C)]
+struct Shared<T> {
+    inner: StoreInner,
+    data: T,
+}
+
+impl<T> Store<T> {
+    /// An empty store.
+    pub fn new(engine: &Engine, data: T) -> Self {
+        let shared = Box::new(Shared { inner: *StoreInner::new(engine), data });
+        Store { inner: NonNull::from(Box::leak(shared)) }
+    }
+
+    /// The host's data.
+    pub fn data(&self) -> &T {
+        // SAFETY: allocated in `new`, freed in `drop`, and only reached through borrows of this store meanwhile.
+        unsafe { &self.inner.as_ref().data }
+    }
+
+    /// The host's data.
+    pub fn data_mut(&mut self) -> &mut T {
+        // SAFETY: as in `data`.
+        unsafe { &mut self.inner.as_mut().data }
+    }
+
+    /// The events recorded since the last call; always empty without [`Config::trace`](crate::Config::trace).
+    pub fn take_trace(&mut self) -> Vec<Event> {
+        self.inner_mut().tracer.as_mut().map(|tracer| tracer.take()).unwrap_or_default()
+    }
+
+    /// The number of continuations that have a stack: not yet started, suspended or running.
+    pub fn live_continuations(&self) -> usize {
+        self.inner().stacks.live()
+    }
+}
+
+impl<T> Drop for Store<T> {
+    fn drop(&mut self) {
+        // SAFETY: made by `Box::leak` in `new`; nobody else frees it.
+        drop(unsafe { Box::from_raw(self.inner.as_ptr()) });
+    }
+}
+
+impl<T> std::fmt::Debug for Store<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("id", &self.inner().id).finish_non_exhaustive()
+    }
+}
+
+/// Access to a store: implemented by [`Store`], [`Caller`], and references to them.
+pub trait AsContext {
+    /// The host's data in the store.
+    type Data;
+    #[doc(hidden)]
+    fn inner(&self) -> &StoreInner;
+}
+
+/// Access to a store that may change it.
+pub trait AsContextMut: AsContext {
+    #[doc(hidden)]
+    fn inner_mut(&mut self) -> &mut StoreInner;
+}
+
+impl<T> AsContext for Store<T> {
+    type Data = T;
+    fn inner(&self) -> &StoreInner {
+        // SAFETY: as in `data`.
+        unsafe { &self.inner.as_ref().inner }
+    }
+}
+
+impl<T> AsContextMut for Store<T> {
+    fn inner_mut(&mut self) -> &mut StoreInner {
+        // SAFETY: as in `data`.
+        unsafe { &mut self.inner.as_mut().inner }
+    }
+}
+
+impl<C: AsContext> AsContext for &C {
+    type Data = C::Data;
+    fn inner(&self) -> &StoreInner {
+        (**self).inner()
+    }
+}
+
+impl<C: AsContext> AsContext for &mut C {
+    type Data = C::Data;
+    fn inner(&self) -> &StoreInner {
+        (**self).inner()
+    }
+}
+
+impl<C: AsContextMut> AsContextMut for &mut C {
+    fn inner_mut(&mut self) -> &mut StoreInner {
+        (**self).inner_mut()
+    }
+}
+
+/// What a host function gets of the store that called it.
+pub struct Caller<'a, T> {
+    shared: &'a mut Shared<T>,
+}
+
+impl<'a, T> Caller<'a, T> {
+    /// # Safety
+    /// `store` is the store's part of a `Store<T>` that runs the calling host function, and no reference to it is in use.
+    pub(crate) unsafe fn new(store: *mut StoreInner) -> Self {
+        // SAFETY: `StoreInner` is the first field of `Shared<T>`, which has a fixed layout; the rest is the caller's promise.
+        Caller { shared: unsafe { &mut *store.cast::<Shared<T>>() } }
+    }
+
+    /// The host's data.
+    pub fn data(&self) -> &T {
+        &self.shared.data
+    }
+
+    /// The host's data.
+    pub fn data_mut(&mut self) -> &mut T {
+        &mut self.shared.data
+    }
+}
+
+impl<T> AsContext for Caller<'_, T> {
+    type Data = T;
+    fn inner(&self) -> &StoreInner {
+        &self.shared.inner
+    }
+}
+
+impl<T> AsContextMut for Caller<'_, T> {
+    fn inner_mut(&mut self) -> &mut StoreInner {
+        &mut self.shared.inner
+    }
+}

@@ -1,0 +1,247 @@
+//! The compiler: an engine's settings, and the way from a parsed module to executable code.
+
+pub(crate) mod code;
+pub(crate) mod signature;
+pub(crate) mod stubs;
+pub(crate) mod trampolines;
+pub(crate) mod trap_codes;
+
+use crate::config::{Config, OptLevel, RegallocAlgorithm};
+use crate::error::{Error, Unsupported};
+use crate::module::info::ModuleInfo;
+use crate::module::parse::Parsed;
+use crate::runtime::fiber::{Fiber, HandlerList};
+use crate::runtime::stacks::{HEADROOM, PAGE, START_RESERVE};
+use crate::runtime::tracer::TraceSite;
+use crate::runtime::traps;
+use crate::translate::{ModuleTranslation, translate};
+use code::{Code, CodeBuilder, CodeMemory};
+use cranelift_codegen::isa::OwnedTargetIsa;
+use cranelift_codegen::settings::{self, Configurable};
+use cranelift_codegen::{CodegenError, Context};
+use cranelift_frontend::FunctionBuilderContext;
+use signature::AbiSignature;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use stubs::Stubs;
+
+/// The settings, the code generator and the stubs that modules and stores share. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine(Arc<EngineInner>);
+
+/// What an [`Engine`] holds.
+pub(crate) struct EngineInner {
+    pub config: Config,
+    pub isa: OwnedTargetIsa,
+    pub stubs: Stubs,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("config", &self.0.config).finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// Makes an engine, and on the process's first call installs handlers for the signals that traps raise.
+    ///
+    /// # Errors
+    /// [`Error::Engine`] when the machine is not an x86-64 one with SSE 4.1, or a size in `config` makes no sense.
+    pub fn new(config: &Config) -> Result<Engine, Error> {
+        let mut config = config.clone();
+        config.fiber_stack_size = config.fiber_stack_size.next_multiple_of(PAGE);
+        let least = PAGE + HEADROOM + START_RESERVE + size_of::<Fiber>().next_multiple_of(PAGE);
+        if config.fiber_stack_size < least {
+            return Err(Error::Engine(format!(
+                "a continuation's stack needs at least {least} bytes, not {}",
+                config.fiber_stack_size
+            )));
+        }
+        if config.limits.continuations > (1 << 20) - 1 {
+            return Err(Error::Engine("at most 1,048,575 continuations can be alive".to_owned()));
+        }
+        let isa = isa(&config)?;
+        let stubs = Stubs::compile(&*isa)?;
+        traps::install();
+        Ok(Engine(Arc::new(EngineInner { config, isa, stubs })))
+    }
+
+    /// The settings that the engine was made with.
+    pub fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    /// Compiles the trampoline for a host function whose signature no module supplies.
+    pub(crate) fn compile_wasm_to_array(&self, signature: &AbiSignature) -> Result<CodeMemory, Error> {
+        let isa = &*self.0.isa;
+        let mut builder = CodeBuilder::default();
+        let mut context = Context::new();
+        trampolines::wasm_to_array(&mut context.func, &mut FunctionBuilderContext::new(), isa, signature);
+        builder.add(isa, &mut context, None).map_err(|error| too_large(error, None, 0))?;
+        Ok(builder.finish(|_| unreachable!("trampolines call no function of the region"))?.memory)
+    }
+
+    pub(crate) fn inner(&self) -> &EngineInner {
+        &self.0
+    }
+}
+
+fn isa(config: &Config) -> Result<OwnedTargetIsa, Error> {
+    let mut builder =
+        cranelift_native::builder().map_err(|reason| Error::Engine(format!("cannot compile here: {reason}")))?;
+    let mut flags = settings::builder();
+    let opt_level = match config.opt_level {
+        OptLevel::None => "none",
+        OptLevel::Speed => "speed",
+        OptLevel::SpeedAndSize => "speed_and_size",
+    };
+    let regalloc = match config.regalloc {
+        RegallocAlgorithm::Backtracking => "backtracking",
+        RegallocAlgorithm::SinglePass => "single_pass",
+    };
+    let verifier = if cfg!(debug_assertions) { "true" } else { "false" };
+    for (name, value) in [
+        ("opt_level", opt_level),
+        ("regalloc_algorithm", regalloc),
+        ("enable_verifier", verifier),
+        ("stack_switch_model", "basic"),
+        // The unwinder and stack walks go by frame pointers.
+        ("preserve_frame_pointers", "true"),
+        ("unwind_info", "false"),
+        // A frame larger than the headroom must not jump over the guard page.
+        ("enable_probestack", "true"),
+        ("probestack_strategy", "inline"),
+        // Functions may have any number of results.
+        ("enable_multi_ret_implicit_sret", "true"),
+        // Generated programs are not attackers with a clock, and the code would be larger.
+        ("enable_heap_access_spectre_mitigation", "false"),
+        ("enable_table_access_spectre_mitigation", "false"),
+    ] {
+        flags.set(name, value).map_err(|error| Error::Engine(format!("Cranelift's setting {name}: {error}")))?;
+    }
+    // Rounding instructions would otherwise become calls of a library.
+    builder.enable("has_sse41").map_err(|error| Error::Engine(format!("not an x86-64 processor: {error}")))?;
+    if !std::arch::is_x86_feature_detected!("sse4.1") {
+        return Err(Error::Engine("this processor lacks SSE 4.1".to_owned()));
+    }
+    builder
+        .finish(settings::Flags::new(flags))
+        .map_err(|error| Error::Engine(format!("Cranelift refuses its settings: {error}")))
+}
+
+fn too_large(_: CodegenError, function: Option<u32>, offset: u32) -> Error {
+    Error::Unsupported(Unsupported { feature: "function of this size", function, offset })
+}
+
+/// A module's code and what it refers to by address.
+pub(crate) struct CompiledModule {
+    pub code: Code,
+    /// Offset of every defined function's `wasm_call`.
+    functions: Box<[u32]>,
+    array_to_wasm: HashMap<AbiSignature, u32>,
+    wasm_to_array: HashMap<AbiSignature, u32>,
+    _handler_lists: Vec<Box<HandlerList>>,
+    _trace_sites: Vec<Box<TraceSite>>,
+}
+
+// SAFETY: handler lists and trace sites are never changed after compilation; code is immutable.
+unsafe impl Send for CompiledModule {}
+// SAFETY: as above.
+unsafe impl Sync for CompiledModule {}
+
+impl CompiledModule {
+    /// The compiled entry of the defined function at `index` (not counting imports).
+    pub fn wasm_call(&self, index: u32) -> *const u8 {
+        self.code.memory.address(self.functions[index as usize])
+    }
+
+    pub fn array_to_wasm(&self, signature: &AbiSignature) -> Option<*const u8> {
+        self.array_to_wasm.get(signature).map(|&offset| self.code.memory.address(offset))
+    }
+
+    pub fn wasm_to_array(&self, signature: &AbiSignature) -> Option<*const u8> {
+        self.wasm_to_array.get(signature).map(|&offset| self.code.memory.address(offset))
+    }
+}
+
+/// Validates and compiles the bodies of a parsed module.
+///
+/// # Errors
+/// [`Error::Invalid`] if a body does not validate; else [`Error::Unsupported`] if anything is not implemented.
+pub(crate) fn compile(engine: &Engine, parsed: Parsed<'_>) -> Result<(ModuleInfo, CompiledModule), Error> {
+    let Parsed { info, bodies, unsupported } = parsed;
+    let isa = &*engine.0.isa;
+    let mut env = ModuleTranslation {
+        engine: &engine.0,
+        info: &info,
+        handler_lists: Vec::new(),
+        trace_sites: Vec::new(),
+        unsupported,
+    };
+    let mut builder = CodeBuilder::default();
+    let mut context = Context::new();
+    let mut frontend = FunctionBuilderContext::new();
+    let mut functions = Vec::with_capacity(bodies.len());
+    let mut allocations = Default::default();
+    let mut failed = None;
+    for (to_validate, body) in bodies {
+        let function = to_validate.index;
+        let mut validator = to_validate.into_validator(allocations);
+        let func = &mut context.func;
+        if translate(&mut env, func, &mut frontend, function, &mut validator, &body)? && failed.is_none() {
+            match builder.add(isa, &mut context, Some(function)) {
+                Ok(offset) => functions.push(offset),
+                Err(error) => failed = Some(too_large(error, Some(function), body.range().start as u32)),
+            }
+        }
+        context.clear();
+        allocations = validator.into_allocations();
+    }
+    let ModuleTranslation { handler_lists, trace_sites, unsupported, .. } = env;
+    if let Some(unsupported) = unsupported {
+        return Err(Error::Unsupported(unsupported));
+    }
+    if let Some(error) = failed {
+        return Err(error);
+    }
+
+    let mut trampoline = |context: &mut Context| {
+        let offset = builder.add(isa, context, None).map_err(|error| too_large(error, None, 0));
+        context.clear();
+        offset
+    };
+    let mut array_to_wasm = HashMap::new();
+    for type_index in entered_types(&info) {
+        let signature = info.abi_signature(type_index);
+        if !array_to_wasm.contains_key(&signature) {
+            trampolines::array_to_wasm(&mut context.func, &mut frontend, isa, &signature);
+            array_to_wasm.insert(signature, trampoline(&mut context)?);
+        }
+    }
+    let mut wasm_to_array = HashMap::new();
+    let imported: BTreeSet<u32> = info.functions[..info.num_imported_funcs as usize].iter().copied().collect();
+    for type_index in imported {
+        let signature = info.abi_signature(type_index);
+        if !wasm_to_array.contains_key(&signature) {
+            trampolines::wasm_to_array(&mut context.func, &mut frontend, isa, &signature);
+            wasm_to_array.insert(signature, trampoline(&mut context)?);
+        }
+    }
+    let imports = info.num_imported_funcs;
+    let code = builder.finish(|function| functions[(function - imports) as usize])?;
+    let compiled = CompiledModule {
+        code,
+        functions: functions.into(),
+        array_to_wasm,
+        wasm_to_array,
+        _handler_lists: handler_lists,
+        _trace_sites: trace_sites,
+    };
+    Ok((info, compiled))
+}
+
+/// Types of the defined functions that can be called other than directly: only those need an entry with arguments in memory.
+fn entered_types(info: &ModuleInfo) -> BTreeSet<u32> {
+    let defined = info.num_imported_funcs as usize..info.functions.len();
+    defined.filter(|&function| info.escaping[function]).map(|function| info.functions[function]).collect()
+}

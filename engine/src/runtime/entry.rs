@@ -1,0 +1,207 @@
+//! The way from the host into Wasm and back.
+//!
+//! Every entry is an [`Activation`] on the Rust stack. It saves everything of the store that belongs to the running stack, so
+//! a host function may re-enter on any continuation's stack; the new activation begins with an empty chain, which makes the
+//! host's frame a barrier for `suspend` and `switch`. However an activation ends, control arrives at one place, the end of
+//! [`switchback_enter`], with a [`Status`] in rax: by return, or by a jump that restores the stack pointer saved here.
+
+use super::fiber::Fiber;
+use super::layout::{FuncRef, ValRaw};
+use super::store::{Pending, StoreInner};
+use super::switch::abandon_current;
+use super::tracer::EventKind;
+use super::traps;
+use crate::api::exn::Exception;
+use crate::error::{Error, Exhaustion, Trap};
+use std::ffi::c_void;
+use std::mem::offset_of;
+use std::ptr;
+
+/// One host entry that has not ended.
+#[repr(C)]
+pub(crate) struct Activation {
+    /// Where [`switchback_enter`] goes on, for those who do not return to it.
+    pub sp: usize,
+    pub fp: usize,
+    pub pc: usize,
+    /// The stack limit of the stack that the host entered on.
+    pub base_limit: usize,
+    /// The continuation's stack that the host entered on; null for the thread's own.
+    pub home: *mut Fiber,
+    /// AddressSanitizer's frames of the stack that the host entered on, while a continuation runs.
+    pub fake_stack: *mut c_void,
+}
+
+/// How control came back to the entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
+pub(crate) enum Status {
+    /// A host function failed, and there was no frame of Wasm between it and the entry.
+    HostFailed = 0,
+    /// The function returned.
+    Returned = 1,
+    /// An instruction trapped; the store knows where.
+    Trapped = 2,
+    /// An exception found no handler.
+    Exception = 3,
+    /// `StoreInner::pending` says why.
+    Pending = 4,
+}
+
+/// Calls `array_call(func, caller, values, len)` from a frame that a trap can return to. The result is a [`Status`].
+#[unsafe(naked)]
+#[unsafe(no_mangle)]
+unsafe extern "C" fn switchback_enter(
+    activation: *mut Activation,
+    func: *const FuncRef,
+    caller: *mut c_void,
+    values: *mut ValRaw,
+    len: usize,
+) -> u64 {
+    core::arch::naked_asm!(
+        "push rbp",
+        "mov rbp, rsp",
+        // Whoever jumps to the exit below has saved no register of ours.
+        "push rbx",
+        "push r12",
+        "push r13",
+        "push r14",
+        "push r15",
+        // The call needs a stack pointer divisible by 16.
+        "sub rsp, 8",
+        "mov [rdi + {sp}], rsp",
+        "mov [rdi + {fp}], rbp",
+        "lea rax, [rip + 2f]",
+        "mov [rdi + {pc}], rax",
+        "mov rdi, rsi",
+        "mov rsi, rdx",
+        "mov rdx, rcx",
+        "mov rcx, r8",
+        "call qword ptr [rdi + {array_call}]",
+        // The unwinder knows the end of the stack by this return address.
+        ".globl switchback_enter_return",
+        "switchback_enter_return:",
+        "movzx eax, al",
+        "2:",
+        "add rsp, 8",
+        "pop r15",
+        "pop r14",
+        "pop r13",
+        "pop r12",
+        "pop rbx",
+        "pop rbp",
+        "ret",
+        sp = const offset_of!(Activation, sp),
+        fp = const offset_of!(Activation, fp),
+        pc = const offset_of!(Activation, pc),
+        array_call = const offset_of!(FuncRef, array_call),
+    )
+}
+
+unsafe extern "C" {
+    fn switchback_enter_return();
+}
+
+/// The return address by which the unwinder knows the host's entry.
+pub(crate) fn entry_return_address() -> usize {
+    switchback_enter_return as *const () as usize
+}
+
+#[inline(always)]
+fn stack_pointer() -> usize {
+    let sp: usize;
+    // SAFETY: reads a register.
+    unsafe { std::arch::asm!("mov {}, rsp", out(reg) sp, options(nomem, nostack, preserves_flags)) };
+    sp
+}
+
+/// Calls `func` with `values` (arguments, then results) and brings back how it ended. A host function's panic goes on here.
+///
+/// # Safety
+/// `store` is valid and no reference to it is in use; `func` is one of its functions; `values` has `len` slots, enough for
+/// its parameters and for its results, and holds arguments of its parameter types.
+pub(crate) unsafe fn invoke(
+    store: *mut StoreInner,
+    func: *const FuncRef,
+    values: *mut ValRaw,
+    len: usize,
+) -> Result<(), Error> {
+    // SAFETY: the caller's promise, also for all uses of `store` below: between them only `switchback_enter` touches it.
+    let vm = unsafe { &mut (*store).vm };
+    let (saved_current, saved_limit, saved_activation) = (vm.current, vm.stack_limit, vm.activation);
+    let sp = stack_pointer();
+    if saved_activation.is_null() {
+        // SAFETY: as above.
+        let size = unsafe { (*store).engine.config().max_wasm_stack };
+        vm.stack_limit = sp.saturating_sub(size);
+    } else if sp < vm.stack_limit {
+        return Err(Error::Exhausted(Exhaustion::CallStack));
+    }
+    let mut activation = Activation {
+        sp: 0,
+        fp: 0,
+        pc: 0,
+        base_limit: vm.stack_limit,
+        home: saved_current,
+        fake_stack: ptr::null_mut(),
+    };
+    vm.activation = &raw mut activation;
+    vm.current = ptr::null_mut();
+    let thread = traps::Running::enter(store);
+    // SAFETY: the caller's promise; the activation outlives the call.
+    let status = unsafe { switchback_enter(vm.activation, func, ptr::null_mut(), values, len) };
+    drop(thread);
+
+    // SAFETY: as above.
+    let store = unsafe { &mut *store };
+    let result = outcome(store, status);
+    if !store.vm.current.is_null() || store.left.is_some() || store.switching {
+        leave_dead_chain(store);
+    }
+    store.vm.current = saved_current;
+    store.vm.stack_limit = saved_limit;
+    store.vm.activation = saved_activation;
+    match result {
+        Ok(result) => result,
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
+type Panic = Box<dyn std::any::Any + Send>;
+
+fn outcome(store: &mut StoreInner, status: u64) -> Result<Result<(), Error>, Panic> {
+    Ok(Err(match status {
+        s if s == Status::Returned as u64 => return Ok(Ok(())),
+        s if s == Status::Trapped as u64 => match traps::describe(store) {
+            Ok((kind, location)) => {
+                store.record(EventKind::Trap { kind }, location);
+                Error::Trap(Trap { kind, location })
+            }
+            Err(exhaustion) => Error::Exhausted(exhaustion),
+        },
+        s if s == Status::Exception as u64 || store.vm.pending_exn != 0 => {
+            let exception = std::mem::take(&mut store.vm.pending_exn);
+            Error::Exception(Exception::from_word(store, exception))
+        }
+        _ => match store.pending.take().expect("an activation ended without a reason") {
+            Pending::Error(error) => error,
+            Pending::Panic(panic) => return Err(panic),
+        },
+    }))
+}
+
+/// Frees the stacks that were running when the activation ended other than by return, and tells the sanitizer where we are.
+fn leave_dead_chain(store: &mut StoreInner) {
+    let last = store.left.take().unwrap_or(store.vm.current);
+    while !store.vm.current.is_null() {
+        // SAFETY: the activation is over, so the function on every stack of its chain has ended.
+        unsafe { abandon_current(store) };
+    }
+    store.left = None;
+    if super::sanitizer::ENABLED && !last.is_null() && !store.switching {
+        // SAFETY: `last` is the stack that was running, and the entry's own stack runs now.
+        unsafe { super::sanitizer::leave(store, last, ptr::null_mut()) };
+    }
+    // SAFETY: the entry's own stack runs.
+    unsafe { super::sanitizer::arrive(&raw mut store.vm) };
+}

@@ -1,0 +1,286 @@
+//! One continuation's stack: its layout, its header, and the code at its base.
+//!
+//! ```text
+//!   high addresses
+//!   ┌──────────────────────────┐ ◀─ end of the stack's range
+//!   │ Fiber (header)           │    bookkeeping; `context` is what `stack_switch` swaps
+//!   ├──────────────────────────┤ ◀─ address of the header
+//!   │ buffer: 16 bytes a value │    arguments of a continuation that has not started, later its results
+//!   ├──────────────────────────┤
+//!   │ store, (padding)         │
+//!   │ func, caller, values, len│ ◀─ sp of a fresh stack: what the start stub pops
+//!   ├──────────────────────────┤
+//!   │ frames of Wasm  ...      │
+//!   ├ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─┤ ◀─ `limit`: no Wasm function starts below it
+//!   │ headroom                 │    runtime functions and host functions run here
+//!   ├──────────────────────────┤
+//!   │ guard page               │
+//!   └──────────────────────────┘
+//!   low addresses
+//! ```
+//!
+//! While the stack runs, `context` holds the state of the stack that resumed it; while it is suspended, the state of the
+//! innermost stack of the captured chain. `context.fp` and `context.ip` stand in memory as a saved frame pointer and a return
+//! address do, and the start stub's frame pointer is the address of `context.fp`: a frame-pointer walk runs through the base
+//! of a stack into its resumer without knowing that it did.
+
+use super::layout::{FuncRef, ValRaw, VmStore};
+use super::unwind::Target;
+use std::ffi::c_void;
+use std::mem::offset_of;
+
+/// What Cranelift's `stack_switch` (model `basic`) stores and loads: offsets 0, 8 and 16 are its contract.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub(crate) struct Context {
+    pub sp: usize,
+    pub fp: usize,
+    pub ip: usize,
+}
+
+/// What a stack is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub(crate) enum State {
+    /// In the pool.
+    Free = 0,
+    /// Made by `cont.new`, never resumed.
+    Fresh = 1,
+    /// Part of a captured continuation.
+    Suspended = 2,
+    /// Part of a running chain: it runs, or waits for what it resumed.
+    Running = 3,
+}
+
+/// The control word that arrives with a switch of stacks. A suspension sends [`Control::suspend`] of its clause.
+pub(crate) struct Control;
+
+impl Control {
+    /// To a resume site: the continuation's function returned. To a suspended stack: go on with the values in your buffer.
+    pub const RETURN: u64 = 0;
+    /// To a suspended stack: raise the store's pending exception.
+    pub const THROW: u64 = 1;
+
+    /// To a resume site: clause `clause` of its handler list handles a suspension.
+    pub const fn suspend(clause: u32) -> u64 {
+        2 + clause as u64
+    }
+}
+
+/// What a clause of a handler list handles (`hdl` in the specification).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ClauseKind {
+    /// `(on t $l)`
+    Suspend,
+    /// `(on t switch)`
+    Switch,
+}
+
+/// One clause of a resume site; the tag is an index of the module that the site stands in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HandlerClause {
+    pub kind: ClauseKind,
+    pub tag: u32,
+}
+
+/// The clauses of one resume site. Owned by the module, so that compiled code can name it by address.
+#[derive(Debug)]
+pub(crate) struct HandlerList {
+    pub clauses: Box<[HandlerClause]>,
+}
+
+/// The header of a stack; see the picture in the module's documentation.
+///
+/// A captured continuation may span several stacks. It is named by its outermost one, whose `innermost` leads to the other end;
+/// from there `parent` leads back. Only the outermost stack's `context`, `buffer` and `word` have a meaning then.
+#[repr(C, align(64))]
+pub(crate) struct Fiber {
+    /// The one reference that is not consumed: generation and slot.
+    pub word: u64,
+    /// Where the values of the next resume go (after those that `cont.bind` has put there).
+    pub buffer: *mut ValRaw,
+    /// While running: the stack that resumed this one, null for the host's. While suspended: the next stack outwards.
+    pub parent: *mut Fiber,
+    /// While suspended: the stack that runs when the continuation is resumed.
+    pub innermost: *mut Fiber,
+    /// The handlers that this stack runs under, null unless it runs.
+    pub handlers: *const HandlerList,
+    /// The instance whose tags `handlers` names.
+    pub handler_vmctx: *mut c_void,
+    /// Where the resumer wants the results.
+    pub results: *mut ValRaw,
+    /// See the picture.
+    pub limit: usize,
+    /// Where the function's arguments are and its results will be.
+    pub values: *mut ValRaw,
+    pub num_results: u32,
+    pub state: State,
+    /// AddressSanitizer's shadow of this stack while it does not run.
+    pub fake_stack: *mut c_void,
+    pub canary: u64,
+    pub context: Context,
+}
+
+/// What `canary` holds in every stack that is not free.
+pub(crate) const CANARY: u64 = 0x5357_4954_4348_4241;
+
+/// Bits of a continuation reference that hold the slot; the others hold the generation.
+pub(crate) const SLOT_BITS: u32 = 20;
+/// Mask of the slot in a continuation reference.
+pub(crate) const SLOT_MASK: u64 = (1 << SLOT_BITS) - 1;
+/// Adding this to a reference yields the next generation's.
+pub(crate) const GENERATION: u64 = 1 << SLOT_BITS;
+
+/// What the start stub finds at the stack pointer of a fresh stack. Its size keeps the stub's calls 16-byte aligned.
+#[repr(C)]
+pub(crate) struct StartFrame {
+    pub func: *const FuncRef,
+    pub caller: *mut c_void,
+    pub values: *mut ValRaw,
+    pub len: usize,
+    pub store: *mut VmStore,
+    pub padding: usize,
+}
+
+impl Fiber {
+    /// Makes the reference handed out so far stale. `false` when the generations of this slot are used up.
+    pub fn consume(&mut self) -> bool {
+        match self.word.checked_add(GENERATION) {
+            Some(word) => {
+                self.word = word;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// The address of the saved frame pointer in `context`: the frame pointer at the base of this stack.
+    pub fn base_frame(&mut self) -> usize {
+        &raw mut self.context.fp as usize
+    }
+
+    /// Lays out the arguments' buffer and the start frame of a stack on which `func` will be called, with room for `capacity`
+    /// values. `None` when that leaves less than `reserve` bytes above the limit.
+    pub fn prepare(&mut self, frame: StartFrame, capacity: usize, reserve: usize) -> Option<()> {
+        let header = &raw mut *self as usize;
+        let values = header.checked_sub(capacity.checked_mul(size_of::<ValRaw>())?)?;
+        let sp = values.checked_sub(size_of::<StartFrame>())?;
+        if sp < self.limit.checked_add(reserve)? {
+            return None;
+        }
+        self.values = values as *mut ValRaw;
+        self.buffer = self.values;
+        self.context =
+            Context { sp, fp: self.base_frame(), ip: switchback_fiber_start as *const () as usize };
+        let frame = StartFrame { values: self.values, ..frame };
+        // SAFETY: `limit <= sp` and `sp + size_of::<StartFrame>() <= header`, so the frame lies inside this stack's usable
+        // part; the stack is not running, so nothing else is there. `sp` is 16-byte aligned, since the header and all
+        // sizes subtracted are multiples of 16.
+        unsafe { (sp as *mut StartFrame).write(frame) };
+        Some(())
+    }
+}
+
+/// Where every continuation starts: pops the start frame, calls the function's `array_call`, and leaves to wherever
+/// `fiber_finished` says. Entered by `stack_switch`, never called; its frame pointer is [`Fiber::base_frame`].
+#[unsafe(naked)]
+#[unsafe(no_mangle)]
+extern "C" fn switchback_fiber_start() {
+    core::arch::naked_asm!(
+        // The store lies behind the four words that are popped below.
+        "mov rdi, [rsp + {store}]",
+        "call {started}",
+        // array_call(func, caller, values, len)
+        "pop rdi",
+        "pop rsi",
+        "pop rdx",
+        "pop rcx",
+        "call qword ptr [rdi + {array_call}]",
+        // The unwinder knows the base of a stack by this return address.
+        ".globl switchback_fiber_start_return",
+        "switchback_fiber_start_return:",
+        "mov rdi, [rsp]",
+        "movzx esi, al",
+        "mov rdx, rbp",
+        "call {finished}",
+        "jmp {leave}",
+        store = const offset_of!(StartFrame, store),
+        array_call = const offset_of!(FuncRef, array_call),
+        started = sym super::switch::fiber_started,
+        finished = sym super::switch::fiber_finished,
+        leave = sym leave_to,
+    )
+}
+
+unsafe extern "C" {
+    fn switchback_fiber_start_return();
+}
+
+/// The return address by which the unwinder knows the base of a continuation's stack.
+pub(crate) fn start_return_address() -> usize {
+    switchback_fiber_start_return as *const () as usize
+}
+
+/// Leaves the running frame for the [`Target`] whose address is in rax. Jumped to, never called.
+#[unsafe(naked)]
+pub(crate) extern "C" fn leave_to() {
+    core::arch::naked_asm!(
+        "mov rsp, [rax + {sp}]",
+        "mov rbp, [rax + {fp}]",
+        "mov rcx, [rax + {pc}]",
+        "mov rdi, [rax + {control}]",
+        "mov rdx, [rax + {payload1}]",
+        // Last, because rax is the base of all the loads above.
+        "mov rax, [rax + {payload0}]",
+        "jmp rcx",
+        sp = const offset_of!(Target, sp),
+        fp = const offset_of!(Target, fp),
+        pc = const offset_of!(Target, pc),
+        control = const offset_of!(Target, control),
+        payload0 = const offset_of!(Target, payload0),
+        payload1 = const offset_of!(Target, payload1),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layout_is_what_cranelift_and_the_stub_expect() {
+        assert_eq!(offset_of!(Context, sp), 0);
+        assert_eq!(offset_of!(Context, fp), 8);
+        assert_eq!(offset_of!(Context, ip), 16);
+        assert_eq!(size_of::<Context>(), 24);
+        assert_eq!(size_of::<StartFrame>() % 16, 0);
+        assert_eq!(size_of::<Fiber>() % 64, 0);
+        // A saved frame pointer and its return address are neighbours, as in any frame.
+        assert_eq!(offset_of!(Context, ip), offset_of!(Context, fp) + 8);
+    }
+
+    #[test]
+    fn the_last_generation_is_not_followed_by_the_first() {
+        let mut last = Fiber {
+            word: !0,
+            buffer: std::ptr::null_mut(),
+            parent: std::ptr::null_mut(),
+            innermost: std::ptr::null_mut(),
+            handlers: std::ptr::null(),
+            handler_vmctx: std::ptr::null_mut(),
+            results: std::ptr::null_mut(),
+            limit: 0,
+            values: std::ptr::null_mut(),
+            num_results: 0,
+            state: State::Free,
+            fake_stack: std::ptr::null_mut(),
+            canary: 0,
+            context: Context::default(),
+        };
+        assert!(!last.consume());
+        assert_eq!(last.word, !0);
+        last.word = 7;
+        assert!(last.consume());
+        assert_eq!(last.word & SLOT_MASK, 7);
+        assert_ne!(last.word, 7);
+    }
+}

@@ -1,0 +1,20 @@
+//! What compiled code runs on: stores, stacks, entries, traps, exceptions.
+//!
+//! `unsafe` lives here, in the code regions of [`compile`](crate::compile), and in the handles of [`api`](crate::api) where they
+//! touch the memory that compiled code shares.
+
+pub(crate) mod entry;
+pub(crate) mod exn;
+pub(crate) mod fiber;
+pub(crate) mod host;
+pub(crate) mod instance;
+pub(crate) mod layout;
+pub(crate) mod libcalls;
+pub(crate) mod objects;
+pub(crate) mod sanitizer;
+pub(crate) mod stacks;
+pub(crate) mod store;
+pub(crate) mod switch;
+pub(crate) mod tracer;
+pub(crate) mod traps;
+pub(crate) mod unwind;

@@ -1,0 +1,116 @@
+//! What AddressSanitizer must be told of every switch of stacks.
+//!
+//! It keeps, for the running thread, the bounds of the stack and a heap of stand-in frames; both belong to a stack. `leave` is
+//! the last thing that runtime code does before it lets a stub switch, `arrive` the first thing that code does on the
+//! other side. Without the sanitizer both are empty, and stubs do not call `arrive` at all.
+
+use super::fiber::Fiber;
+use super::layout::VmStore;
+use super::store::StoreInner;
+
+/// Whether this build needs [`arrive`] called after every switch.
+pub(crate) const ENABLED: bool = cfg!(switchback_asan);
+
+/// The running stack will be left for `to`. Null stands for the stack that the host entered on.
+///
+/// # Safety
+/// `from` is the stack that this is called on, and `to` the one that runs next.
+#[cfg_attr(not(switchback_asan), inline(always))]
+pub(crate) unsafe fn leave(store: &mut StoreInner, from: *mut Fiber, to: *mut Fiber) {
+    #[cfg(switchback_asan)]
+    // SAFETY: the caller's promise is the sanitizer's condition.
+    unsafe {
+        asan::leave(store, from, to)
+    };
+    #[cfg(not(switchback_asan))]
+    let _ = (store, from, to);
+}
+
+/// The running stack was reached after a [`leave`]; without one, nothing happens.
+///
+/// # Safety
+/// `vm` is the store whose code runs.
+pub(crate) unsafe extern "C" fn arrive(vm: *mut VmStore) {
+    #[cfg(switchback_asan)]
+    // SAFETY: the caller's promise.
+    unsafe {
+        asan::arrive(vm)
+    };
+    #[cfg(not(switchback_asan))]
+    let _ = vm;
+}
+
+#[cfg(switchback_asan)]
+mod asan {
+    use super::*;
+    use std::ffi::c_void;
+    use std::ptr;
+
+    unsafe extern "C" {
+        fn __sanitizer_start_switch_fiber(save: *mut *mut c_void, bottom: *const c_void, size: usize);
+        fn __sanitizer_finish_switch_fiber(
+            save: *mut c_void,
+            old_bottom: *mut *const c_void,
+            old_size: *mut usize,
+        );
+    }
+
+    /// The slot for the sanitizer's frames of a stack, and the stack's bounds.
+    unsafe fn stack_of(store: &mut StoreInner, fiber: *mut Fiber) -> (*mut *mut c_void, usize, usize) {
+        if fiber.is_null() {
+            // SAFETY: code runs, so an activation exists.
+            let activation = unsafe { &mut *store.vm.activation };
+            let (bottom, size) = if activation.home.is_null() {
+                thread_stack()
+            } else {
+                store.stacks.usable(activation.home)
+            };
+            (&raw mut activation.fake_stack, bottom, size)
+        } else {
+            let (bottom, size) = store.stacks.usable(fiber);
+            // SAFETY: stacks of a chain have valid headers.
+            (unsafe { &raw mut (*fiber).fake_stack }, bottom, size)
+        }
+    }
+
+    pub(super) unsafe fn leave(store: &mut StoreInner, from: *mut Fiber, to: *mut Fiber) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let (save, ..) = stack_of(store, from);
+            let (_, bottom, size) = stack_of(store, to);
+            store.switching = true;
+            __sanitizer_start_switch_fiber(save, bottom as *const c_void, size);
+        }
+    }
+
+    pub(super) unsafe fn arrive(vm: *mut VmStore) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let store = &mut *vm.cast::<StoreInner>();
+            if std::mem::take(&mut store.switching) {
+                let running = store.vm.current;
+                let (save, ..) = stack_of(store, running);
+                let fake = ptr::replace(save, ptr::null_mut());
+                __sanitizer_finish_switch_fiber(fake, ptr::null_mut(), ptr::null_mut());
+            }
+        }
+    }
+
+    /// Bounds of the calling thread's own stack: low end and length.
+    fn thread_stack() -> (usize, usize) {
+        thread_local!(static BOUNDS: (usize, usize) = {
+            // SAFETY: plain queries of the calling thread; the attributes are initialised by the first call before they are
+            // read, and destroyed once.
+            unsafe {
+                let mut attributes = std::mem::zeroed();
+                let mut bottom = ptr::null_mut();
+                let mut size = 0;
+                assert_eq!(libc::pthread_getattr_np(libc::pthread_self(), &mut attributes), 0);
+                assert_eq!(libc::pthread_attr_getstack(&attributes, &mut bottom, &mut size), 0);
+                libc::pthread_attr_destroy(&mut attributes);
+                (bottom as usize, size)
+            }
+        });
+        BOUNDS.with(|bounds| *bounds)
+    }
+}

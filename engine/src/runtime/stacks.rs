@@ -1,0 +1,162 @@
+//! The stacks of one store: one reserved range of addresses, cut into slots of equal size.
+//!
+//! The range is mapped at the first `cont.new` and costs address space only; a stack costs the pages that it touches. Free
+//! stacks are reused last in, first out, so that a generator made and finished in a loop stays in the cache. A guard page
+//! below each stack is installed with `MADV_GUARD_INSTALL`, which needs no mapping of its own, so that 100,000 stacks fit
+//! into the kernel's limit on mappings; where the kernel lacks it, `mprotect` does the same at that cost.
+
+use super::fiber::{CANARY, Fiber, SLOT_MASK, State};
+use super::layout::VmStore;
+use rustix::mm::{Advice, MapFlags, MprotectFlags, ProtFlags, madvise, mmap_anonymous, mprotect, munmap};
+use std::ffi::c_void;
+use std::ptr;
+
+/// The unit of guards and of stack sizes.
+pub(crate) const PAGE: usize = 4096;
+
+/// Bytes at the low end of each stack that only runtime functions and host functions use.
+pub(crate) const HEADROOM: usize = 128 * 1024;
+
+/// The least that a continuation's function must have to itself when it starts.
+pub(crate) const START_RESERVE: usize = 4096;
+
+/// Linux's `MADV_GUARD_INSTALL` (6.13).
+const MADV_GUARD_INSTALL: i32 = 102;
+
+/// See the module's documentation.
+pub(crate) struct StackPool {
+    base: *mut c_void,
+    stride: usize,
+    capacity: u32,
+    /// Slots that have been used at least once; slot numbers start at 1.
+    used: u32,
+    free: Vec<u32>,
+}
+
+impl StackPool {
+    /// A pool of at most `capacity` stacks of `stride` bytes, which must be a multiple of [`PAGE`].
+    pub fn new(stride: usize, capacity: u32) -> Self {
+        assert!(stride.is_multiple_of(PAGE) && u64::from(capacity) <= SLOT_MASK);
+        StackPool { base: ptr::null_mut(), stride, capacity, used: 0, free: Vec::new() }
+    }
+
+    /// The number of stacks that are not free.
+    pub fn live(&self) -> usize {
+        self.used as usize - self.free.len()
+    }
+
+    /// Takes a stack; `None` when all are taken or the system has no memory for one. The caller sets the state.
+    pub fn allocate(&mut self, vm: &mut VmStore) -> Option<*mut Fiber> {
+        if let Some(slot) = self.free.pop() {
+            return Some(self.fiber(slot));
+        }
+        if self.used == self.capacity {
+            return None;
+        }
+        if self.base.is_null() {
+            self.map(vm)?;
+        }
+        let slot = self.used + 1;
+        let fiber = self.fiber(slot);
+        let bottom = self.base as usize + (slot as usize - 1) * self.stride;
+        install_guard(bottom as *mut c_void)?;
+        self.used = slot;
+        // SAFETY: slot `slot` lies inside the mapping made by `map`, above its guard page; no other code has been given its
+        // address yet.
+        unsafe {
+            fiber.write(Fiber {
+                word: u64::from(slot),
+                buffer: ptr::null_mut(),
+                parent: ptr::null_mut(),
+                innermost: ptr::null_mut(),
+                handlers: ptr::null(),
+                handler_vmctx: ptr::null_mut(),
+                results: ptr::null_mut(),
+                limit: bottom + PAGE + HEADROOM,
+                values: ptr::null_mut(),
+                num_results: 0,
+                state: State::Free,
+                fake_stack: ptr::null_mut(),
+                canary: CANARY,
+                context: Default::default(),
+            });
+        }
+        Some(fiber)
+    }
+
+    /// Gives a stack back. Its memory stays mapped and its contents stay until the next use: the caller may still run on it.
+    ///
+    /// # Safety
+    /// `fiber` came from [`allocate`](Self::allocate) of this pool, and no reference to it is current: its `word` has moved on
+    /// since the last one was handed out.
+    pub unsafe fn release(&mut self, fiber: *mut Fiber) {
+        // SAFETY: the caller vouches for the pointer, and headers are never unmapped before the pool is.
+        let fiber = unsafe { &mut *fiber };
+        debug_assert!(fiber.state != State::Free, "a stack is freed twice");
+        debug_assert_eq!(fiber.canary, CANARY, "a stack's header was overwritten");
+        fiber.state = State::Free;
+        fiber.parent = ptr::null_mut();
+        fiber.innermost = ptr::null_mut();
+        fiber.handlers = ptr::null();
+        self.free.push((fiber.word & SLOT_MASK) as u32);
+    }
+
+    /// The header of a stack that a reference names.
+    pub fn fiber(&self, slot: u32) -> *mut Fiber {
+        debug_assert!(slot >= 1 && slot <= self.capacity);
+        (self.base as usize + slot as usize * self.stride - size_of::<Fiber>()) as *mut Fiber
+    }
+
+    /// The header behind a non-null reference, and whether that reference is still good.
+    pub fn lookup(&self, word: u64) -> (*mut Fiber, bool) {
+        let fiber = self.fiber((word & SLOT_MASK) as u32);
+        // SAFETY: references are made from slots in use only, whose headers stay mapped as long as the pool.
+        (fiber, unsafe { (*fiber).word == word })
+    }
+
+    /// Low end and length of the part of a stack that may be touched.
+    pub fn usable(&self, fiber: *mut Fiber) -> (usize, usize) {
+        let end = fiber as usize + size_of::<Fiber>();
+        (end - self.stride + PAGE, self.stride - PAGE)
+    }
+
+    fn map(&mut self, vm: &mut VmStore) -> Option<()> {
+        let len = self.stride.checked_mul(self.capacity as usize)?;
+        // SAFETY: a new anonymous mapping at an address of the kernel's choice touches nothing that exists.
+        let base = unsafe {
+            mmap_anonymous(
+                ptr::null_mut(),
+                len,
+                ProtFlags::READ | ProtFlags::WRITE,
+                MapFlags::PRIVATE | MapFlags::NORESERVE | MapFlags::STACK,
+            )
+        }
+        .ok()?;
+        // Huge pages would make each stack cost 2 MiB. Failure (a kernel without them) changes nothing but memory use.
+        // SAFETY: the range was mapped just now.
+        let _ = unsafe { madvise(base, len, Advice::LinuxNoHugepage) };
+        self.base = base;
+        vm.fiber_bias = base as usize - size_of::<Fiber>();
+        Some(())
+    }
+}
+
+impl Drop for StackPool {
+    fn drop(&mut self) {
+        if !self.base.is_null() {
+            // SAFETY: `map` made this mapping with this length; the store goes, so nothing runs on its stacks. An error
+            // could only mean that the range is not mapped, which then needs nothing.
+            let _ = unsafe { munmap(self.base, self.stride * self.capacity as usize) };
+        }
+    }
+}
+
+fn install_guard(page: *mut c_void) -> Option<()> {
+    // SAFETY: `page` is the lowest page of a slot inside the pool's mapping; nothing is kept there.
+    let installed = unsafe { libc::madvise(page, PAGE, MADV_GUARD_INSTALL) } == 0;
+    if installed {
+        return Some(());
+    }
+    // SAFETY: as above.
+    unsafe { mprotect(page, PAGE, MprotectFlags::empty()) }.ok()
+}

@@ -1,0 +1,121 @@
+//! Hardware traps as Wasm traps.
+//!
+//! A fault of compiled code is found by its pc in the tables of the store that runs on the thread. The handler then edits the
+//! interrupted context so that the thread goes on at the exit of the innermost entry; frames of compiled code need no
+//! clean-up, and no frame of Rust lies between. Every other fault is passed on to whoever handled the signal before.
+
+use super::entry::Status;
+use super::store::StoreInner;
+use crate::compile::trap_codes::{self, TrapReason};
+use crate::error::{Exhaustion, Location, TrapKind};
+use std::cell::Cell;
+use std::mem::MaybeUninit;
+use std::ptr;
+use std::sync::Once;
+
+const SIGNALS: [libc::c_int; 4] = [libc::SIGILL, libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE];
+
+static INSTALL: Once = Once::new();
+static mut PREVIOUS: [MaybeUninit<libc::sigaction>; SIGNALS.len()] = [const { MaybeUninit::uninit() }; SIGNALS.len()];
+
+thread_local! {
+    /// The store whose code this thread executes.
+    static RUNNING: Cell<*mut StoreInner> = const { Cell::new(ptr::null_mut()) };
+}
+
+/// Marks a store as running on this thread, until dropped.
+pub(crate) struct Running {
+    previous: *mut StoreInner,
+}
+
+impl Running {
+    pub fn enter(store: *mut StoreInner) -> Self {
+        Running { previous: RUNNING.replace(store) }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        RUNNING.set(self.previous);
+    }
+}
+
+/// Installs the handlers, once per process. Handlers installed before keep getting what is not ours.
+pub(crate) fn install() {
+    INSTALL.call_once(|| {
+        for (index, &signal) in SIGNALS.iter().enumerate() {
+            // SAFETY: `handler` has the signature that SA_SIGINFO asks for and does only what a handler may. `PREVIOUS` is
+            // written here only, before the handler that reads this element is in place, and `Once` keeps writers apart.
+            unsafe {
+                let mut action: libc::sigaction = std::mem::zeroed();
+                action.sa_sigaction = handler as *const () as usize;
+                // On another stack, because the fault may be the exhaustion of this one; not deferred, because the handler
+                // leaves for other code, and a fault there is a fault of its own.
+                action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_NODEFER;
+                libc::sigemptyset(&mut action.sa_mask);
+                let previous = (&raw mut PREVIOUS[index]).cast::<libc::sigaction>();
+                assert_eq!(libc::sigaction(signal, &action, previous), 0, "signal handlers can be installed");
+            }
+        }
+    });
+}
+
+unsafe extern "C" fn handler(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    // SAFETY: the kernel passes a `ucontext_t` with SA_SIGINFO.
+    let registers = unsafe { &mut (*context.cast::<libc::ucontext_t>()).uc_mcontext.gregs };
+    let pc = registers[libc::REG_RIP as usize] as usize;
+    let store = RUNNING.get();
+    // SAFETY: a non-null `RUNNING` is the store that `entry::invoke` runs code of on this thread; the fault is synchronous,
+    // so nothing is half-way through changing the tables read here.
+    if !store.is_null() && unsafe { (*store).trap_at(pc) }.is_some() {
+        // SAFETY: as above; compiled code runs, so there is an activation.
+        let activation = unsafe {
+            (*store).trap_pc = pc;
+            &*(*store).vm.activation
+        };
+        registers[libc::REG_RSP as usize] = activation.sp as i64;
+        registers[libc::REG_RBP as usize] = activation.fp as i64;
+        registers[libc::REG_RIP as usize] = activation.pc as i64;
+        registers[libc::REG_RAX as usize] = Status::Trapped as i64;
+        return;
+    }
+    // SAFETY: passing on what the kernel gave us.
+    unsafe { pass_on(signal, info, context) };
+}
+
+/// Does what would have happened without us.
+///
+/// # Safety
+/// The arguments are those of a signal handler.
+unsafe fn pass_on(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    let index = SIGNALS.iter().position(|&s| s == signal).expect("only our signals arrive here");
+    // SAFETY: `install` has written this element before it installed the handler, and nobody writes it again.
+    let previous = unsafe { (&raw const PREVIOUS[index]).cast::<libc::sigaction>().read() };
+    match previous.sa_sigaction {
+        libc::SIG_DFL | libc::SIG_IGN => {
+            // Let the instruction fault again, without us: a synchronous fault cannot be ignored.
+            // SAFETY: restores a disposition that was valid before.
+            unsafe { libc::sigaction(signal, &previous, ptr::null_mut()) };
+        }
+        address if previous.sa_flags & libc::SA_SIGINFO != 0 => {
+            // SAFETY: the previous owner registered a handler of this signature.
+            let previous: extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void) =
+                unsafe { std::mem::transmute(address) };
+            previous(signal, info, context);
+        }
+        address => {
+            // SAFETY: the previous owner registered a handler of this signature.
+            let previous: extern "C" fn(libc::c_int) = unsafe { std::mem::transmute(address) };
+            previous(signal);
+        }
+    }
+}
+
+/// What the trap that ended the activation was.
+pub(crate) fn describe(store: &StoreInner) -> Result<(TrapKind, Option<Location>), Exhaustion> {
+    let (code, location) = store.trap_at(store.trap_pc).expect("the handler has looked this address up");
+    match trap_codes::reason(code) {
+        TrapReason::Trap(kind) => Ok((kind, location)),
+        TrapReason::StackOverflow => Err(Exhaustion::CallStack),
+    }
+}

@@ -1,0 +1,288 @@
+//! Control frames: blocks, loops, conditionals, `try_table`, and branches to them.
+
+use super::{FuncTranslator, block_args};
+use crate::error::TrapKind;
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{Block, BlockCall, InstBuilder, JumpTableData, Type, Value};
+use wasmparser::{BlockType, BrTable, Catch, TryTable};
+
+/// A structured instruction that is open at the current position.
+pub(super) struct Frame {
+    pub kind: FrameKind,
+    /// Where the frame's end is.
+    exit: Block,
+    /// Whether anything goes there.
+    exit_used: bool,
+    /// Number of values that a branch to this frame's label takes.
+    pub label_arity: usize,
+    /// Height of the operand stack below the frame's parameters.
+    height: usize,
+}
+
+/// What opened a frame.
+pub(super) enum FrameKind {
+    Block,
+    Loop { header: Block },
+    /// `alternative` is where the condition is false, until `else` has been translated.
+    If { alternative: Option<Block> },
+    Try { pad: Block, catches: Vec<Catch>, used: bool },
+    /// Opened out of reach; nothing of it is translated.
+    Dead,
+}
+
+impl FuncTranslator<'_, '_> {
+    /// Parameter and result types of a block.
+    fn block_types(&self, ty: BlockType) -> (Vec<Type>, Vec<Type>) {
+        match ty {
+            BlockType::Empty => (Vec::new(), Vec::new()),
+            BlockType::Type(result) => (Vec::new(), vec![self.clif_type(result)]),
+            BlockType::FuncType(index) => {
+                let ty = self.env.info.types.func(index);
+                (self.clif_types(ty.params()), self.clif_types(ty.results()))
+            }
+        }
+    }
+
+    /// A new block with parameters.
+    pub(super) fn block_with(&mut self, params: &[Type]) -> Block {
+        let block = self.b.create_block();
+        for &ty in params {
+            self.b.append_block_param(block, ty);
+        }
+        block
+    }
+
+    /// Opens a frame whose `params` topmost operands belong to it.
+    pub(super) fn push_frame(&mut self, kind: FrameKind, params: usize, results: &[Type]) {
+        let exit = self.block_with(results);
+        let label_arity = if matches!(kind, FrameKind::Loop { .. }) { params } else { results.len() };
+        let height = self.stack.len() - params;
+        self.frames.push(Frame { kind, exit, exit_used: false, label_arity, height });
+    }
+
+    pub(super) fn push_dead_frame(&mut self) {
+        let exit = self.b.create_block();
+        let height = self.stack.len();
+        self.frames.push(Frame { kind: FrameKind::Dead, exit, exit_used: false, label_arity: 0, height });
+    }
+
+    pub(super) fn translate_block(&mut self, ty: BlockType) {
+        let (params, results) = self.block_types(ty);
+        self.push_frame(FrameKind::Block, params.len(), &results);
+    }
+
+    pub(super) fn translate_loop(&mut self, ty: BlockType) {
+        let (params, results) = self.block_types(ty);
+        let header = self.block_with(&params);
+        let args = self.pop_n(params.len());
+        self.b.ins().jump(header, &block_args(&args));
+        self.b.switch_to_block(header);
+        self.stack.extend_from_slice(self.b.block_params(header));
+        self.push_frame(FrameKind::Loop { header }, params.len(), &results);
+    }
+
+    pub(super) fn translate_if(&mut self, ty: BlockType) {
+        let condition = self.pop1();
+        let (params, results) = self.block_types(ty);
+        let consequent = self.b.create_block();
+        // The operands of the alternative travel as block parameters, because the consequent will have consumed them.
+        let alternative = self.block_with(&params);
+        let args = self.stack[self.stack.len() - params.len()..].to_vec();
+        self.b.ins().brif(condition, consequent, &[], alternative, &block_args(&args));
+        self.b.switch_to_block(consequent);
+        self.b.seal_block(consequent);
+        self.b.seal_block(alternative);
+        self.push_frame(FrameKind::If { alternative: Some(alternative) }, params.len(), &results);
+    }
+
+    pub(super) fn translate_else(&mut self) {
+        if self.reachable {
+            self.jump_to_exit();
+        }
+        let frame = self.frames.last_mut().expect("validation matches else with if");
+        let height = frame.height;
+        match &mut frame.kind {
+            FrameKind::Dead => {}
+            FrameKind::If { alternative } => {
+                let alternative = alternative.take().expect("validation allows one else");
+                self.stack.truncate(height);
+                self.b.switch_to_block(alternative);
+                self.stack.extend_from_slice(self.b.block_params(alternative));
+                self.reachable = true;
+            }
+            _ => unreachable!("validation matches else with if"),
+        }
+    }
+
+    pub(super) fn translate_try_table(&mut self, try_table: &TryTable) {
+        let (params, results) = self.block_types(try_table.ty);
+        let pad = self.block_with(&[cranelift_codegen::ir::types::I64]);
+        self.push_frame(
+            FrameKind::Try { pad, catches: try_table.catches.clone(), used: false },
+            params.len(),
+            &results,
+        );
+        self.pads.push(pad);
+    }
+
+    /// The landing pad for calls at the current position.
+    pub(super) fn landing_pad(&mut self) -> Option<Block> {
+        let pad = *self.pads.last()?;
+        for frame in self.frames.iter_mut().rev() {
+            if let FrameKind::Try { pad: of_frame, used, .. } = &mut frame.kind
+                && *of_frame == pad
+            {
+                *used = true;
+            }
+        }
+        Some(pad)
+    }
+
+    pub(super) fn translate_end(&mut self) {
+        if self.reachable {
+            self.jump_to_exit();
+        }
+        let frame = self.frames.pop().expect("validation matches end with a frame");
+        let mut exit_used = frame.exit_used;
+        match frame.kind {
+            FrameKind::Dead => return,
+            FrameKind::Block | FrameKind::If { alternative: None } => {}
+            FrameKind::Loop { header } => self.b.seal_block(header),
+            FrameKind::If { alternative: Some(alternative) } => {
+                // Without `else`, parameters and results are the same.
+                self.b.switch_to_block(alternative);
+                let params = self.b.block_params(alternative).to_vec();
+                self.b.ins().jump(frame.exit, &block_args(&params));
+                exit_used = true;
+            }
+            FrameKind::Try { pad, catches, used } => {
+                self.pads.pop();
+                if used {
+                    self.stack.truncate(frame.height);
+                    self.translate_landing_pad(pad, &catches);
+                }
+            }
+        }
+        self.stack.truncate(frame.height);
+        self.reachable = exit_used;
+        if exit_used {
+            self.b.seal_block(frame.exit);
+            self.b.switch_to_block(frame.exit);
+            let results = self.b.block_params(frame.exit).to_vec();
+            if self.frames.is_empty() {
+                self.b.ins().return_(&results);
+                self.reachable = false;
+            } else {
+                self.stack.extend(results);
+            }
+        }
+    }
+
+    fn jump_to_exit(&mut self) {
+        let frame = self.frames.last_mut().expect("there is a frame until the function's end");
+        frame.exit_used = true;
+        let (exit, height) = (frame.exit, frame.height);
+        let results = block_args(&self.stack[height..]);
+        self.b.ins().jump(exit, &results);
+    }
+
+    /// The block that a branch to label `depth` goes to, and the number of values that it takes. The branch is counted as made.
+    pub(super) fn label(&mut self, depth: u32) -> (Block, usize) {
+        let index = self.frames.len() - 1 - depth as usize;
+        let frame = &mut self.frames[index];
+        let block = match frame.kind {
+            FrameKind::Loop { header } => header,
+            _ => {
+                frame.exit_used = true;
+                frame.exit
+            }
+        };
+        (block, frame.label_arity)
+    }
+
+    /// The topmost `n` operands, which stay on the stack.
+    fn top(&self, n: usize) -> &[Value] {
+        &self.stack[self.stack.len() - n..]
+    }
+
+    pub(super) fn translate_br(&mut self, depth: u32) {
+        let (block, arity) = self.label(depth);
+        let args = block_args(self.top(arity));
+        self.b.ins().jump(block, &args);
+        self.reachable = false;
+    }
+
+    /// Branches to label `depth` with the topmost operands if `condition` is not 0, or, when `negated`, if it is.
+    fn branch_if(&mut self, condition: Value, depth: u32, negated: bool) {
+        let (block, arity) = self.label(depth);
+        let args = block_args(self.top(arity));
+        let next = self.b.create_block();
+        if negated {
+            self.b.ins().brif(condition, next, &[], block, &args);
+        } else {
+            self.b.ins().brif(condition, block, &args, next, &[]);
+        }
+        self.b.switch_to_block(next);
+        self.b.seal_block(next);
+    }
+
+    pub(super) fn translate_br_if(&mut self, depth: u32) {
+        let condition = self.pop1();
+        self.branch_if(condition, depth, false);
+    }
+
+    pub(super) fn translate_br_on_null(&mut self, depth: u32) {
+        let reference = self.pop1();
+        self.branch_if(reference, depth, true);
+        self.push1(reference);
+    }
+
+    pub(super) fn translate_br_on_non_null(&mut self, depth: u32) {
+        let reference = *self.stack.last().expect("validated");
+        self.branch_if(reference, depth, false);
+        self.pop1();
+    }
+
+    pub(super) fn translate_br_table(&mut self, targets: &BrTable<'_>) {
+        let index = self.pop1();
+        let call = |this: &mut Self, depth: u32| -> BlockCall {
+            let (block, arity) = this.label(depth);
+            let args = block_args(this.top(arity));
+            this.b.func.dfg.block_call(block, &args)
+        };
+        let depths: Vec<u32> =
+            targets.targets().collect::<Result<_, _>>().expect("the validator has read the table");
+        let default = call(self, targets.default());
+        let calls: Vec<BlockCall> = depths.into_iter().map(|depth| call(self, depth)).collect();
+        let table = self.b.create_jump_table(JumpTableData::new(default, &calls));
+        self.b.ins().br_table(index, table);
+        self.reachable = false;
+    }
+
+    pub(super) fn translate_return(&mut self) {
+        let depth = self.frames.len() - 1;
+        self.translate_br(depth as u32);
+    }
+
+    pub(super) fn translate_unreachable(&mut self) {
+        self.b.ins().trap(Self::trap_code(TrapKind::Unreachable));
+        self.reachable = false;
+    }
+
+    pub(super) fn translate_select(&mut self) {
+        let (first, second, condition) = self.pop3();
+        let selected = self.b.ins().select(condition, first, second);
+        self.push1(selected);
+    }
+
+    /// A two-way branch on `value == imm`: goes on in the block where it is equal, and returns the other block.
+    pub(super) fn split_on(&mut self, value: Value, imm: i64) -> Block {
+        let (equal, other) = (self.b.create_block(), self.b.create_block());
+        let condition = self.icmp_imm(IntCC::Equal, value, imm);
+        self.b.ins().brif(condition, equal, &[], other, &[]);
+        self.b.seal_block(equal);
+        self.b.seal_block(other);
+        self.b.switch_to_block(equal);
+        other
+    }
+}

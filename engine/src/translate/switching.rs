@@ -1,0 +1,283 @@
+//! The stack-switching instructions.
+//!
+//! A site checks its continuation, writes the values straight to where the other side will read them, and calls a stub, as
+//! it would call any function: an exception arrives at the innermost landing pad. Values travel without a copy between: a
+//! suspended stack's payload slot is at once where its tag's parameters are and where the results of the suspension will be.
+
+use super::FuncTranslator;
+use super::call::Callee;
+use crate::compile::signature::{load_slot, store_slot, trusted};
+use crate::compile::trap_codes::internal_error;
+use crate::error::TrapKind;
+use crate::runtime::fiber::{ClauseKind, Control, Fiber, HandlerClause, HandlerList, SLOT_MASK};
+use crate::runtime::layout::VmStore;
+use crate::runtime::{switch, tracer};
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{AbiParam, InstBuilder, Signature, Type, Value, types};
+use cranelift_codegen::isa::CallConv;
+use std::mem::offset_of;
+use wasmparser::{FuncType, Handle, ResumeTable};
+
+impl FuncTranslator<'_, '_> {
+    /// The function type behind a continuation type.
+    fn cont_func(&self, type_index: u32) -> FuncType {
+        self.env.info.types.cont_func(type_index).clone()
+    }
+
+    /// The stack that a continuation reference names. Traps when the reference is null or consumed.
+    fn check_continuation(&mut self, reference: Value) -> Value {
+        self.trapz(reference, TrapKind::NullContinuationReference);
+        let store = self.store();
+        // Not `readonly`: the pool maps its stacks at the first `cont.new`.
+        let bias = self.b.ins().load(types::I64, trusted(), store, offset_of!(VmStore, fiber_bias) as i32);
+        let slot = self.b.ins().band_imm_u(reference, SLOT_MASK as i64);
+        let stride = self.env.engine.config.fiber_stack_size as i64;
+        let distance = self.b.ins().imul_imm_u(slot, stride);
+        let fiber = self.b.ins().iadd(bias, distance);
+        let current = self.b.ins().load(types::I64, trusted(), fiber, offset_of!(Fiber, word) as i32);
+        let stale = self.b.ins().icmp(IntCC::NotEqual, current, reference);
+        self.trapnz(stale, TrapKind::ContinuationConsumed);
+        fiber
+    }
+
+    /// Writes `values` to where the next resume of `fiber` takes them from, and returns that address.
+    fn give(&mut self, fiber: Value, values: &[Value]) -> Value {
+        let buffer = self.b.ins().load(types::I64, trusted(), fiber, offset_of!(Fiber, buffer) as i32);
+        for (index, &value) in values.iter().enumerate() {
+            store_slot(&mut self.b, value, buffer, index);
+        }
+        buffer
+    }
+
+    fn load_values(&mut self, types: &[Type], base: Value) {
+        for (index, &ty) in types.iter().enumerate() {
+            let value = load_slot(&mut self.b, ty, base, index);
+            self.push1(value);
+        }
+    }
+
+    /// Calls a stub; all stubs take and return 64-bit words.
+    fn stub_call(&mut self, address: usize, args: &[Value]) -> Value {
+        let mut signature = Signature::new(CallConv::Tail);
+        signature.params.extend(std::iter::repeat_n(AbiParam::new(types::I64), args.len()));
+        signature.returns.push(AbiParam::new(types::I64));
+        let signature = self.b.import_signature(signature);
+        let address = self.iconst(address as u64);
+        self.emit_call(Callee::Indirect(signature, address), args)[0]
+    }
+
+    /// `cont.new`
+    pub(super) fn translate_cont_new(&mut self, type_index: u32) {
+        let func = self.pop1();
+        self.trapz(func, TrapKind::NullFunctionReference);
+        let ty = self.cont_func(type_index);
+        let capacity = self.iconst(ty.params().len().max(ty.results().len()) as u64);
+        let num_results = self.i32const(ty.results().len() as u32);
+        let store = self.store();
+        let vmctx = self.vmctx;
+        let reference = self.runtime_call(
+            switch::cont_new as *const () as usize,
+            &[store, vmctx, func, capacity, num_results],
+            Some(types::I64),
+        );
+        let reference = reference.expect("the runtime function has a result");
+        self.raise_if_zero(reference);
+        if let Some(site) = self.trace_site(&[]) {
+            self.runtime_call(tracer::trace_new as *const () as usize, &[store, site, reference, func], None);
+        }
+        self.push1(reference);
+    }
+
+    /// `cont.bind`
+    pub(super) fn translate_cont_bind(&mut self, from: u32, to: u32) {
+        let reference = self.pop1();
+        let given = self.cont_func(from).params().len() - self.cont_func(to).params().len();
+        let values = self.pop_n(given);
+        let fiber = self.check_continuation(reference);
+        let buffer = self.give(fiber, &values);
+        let store = self.store();
+        let count = self.iconst(given as u64);
+        let bound = self.runtime_call(
+            switch::cont_bind as *const () as usize,
+            &[store, fiber, count],
+            Some(types::I64),
+        );
+        let bound = bound.expect("the runtime function has a result");
+        self.raise_if_zero(bound);
+        if let Some(site) = self.trace_site(&self.cont_func(from).params()[..given]) {
+            let trace = tracer::trace_bind as *const () as usize;
+            self.runtime_call(trace, &[store, site, reference, bound, buffer], None);
+        }
+        self.push1(bound);
+    }
+
+    /// `resume`
+    pub(super) fn translate_resume(&mut self, type_index: u32, table: &ResumeTable) {
+        let ty = self.cont_func(type_index);
+        let reference = self.pop1();
+        let values = self.pop_n(ty.params().len());
+        let fiber = self.check_continuation(reference);
+        let buffer = self.give(fiber, &values);
+        if let Some(site) = self.trace_site(ty.params()) {
+            let store = self.store();
+            let trace = tracer::trace_resume as *const () as usize;
+            self.runtime_call(trace, &[store, site, reference, buffer], None);
+        }
+        let stub = self.env.engine.stubs.resume();
+        self.run_continuation(stub, fiber, table, &ty, None);
+    }
+
+    /// `resume_throw`
+    pub(super) fn translate_resume_throw(&mut self, type_index: u32, tag: u32, table: &ResumeTable) {
+        let reference = self.pop1();
+        let fiber = self.check_continuation(reference);
+        let exception = self.new_exception(tag);
+        self.resume_throw(type_index, reference, fiber, exception, table);
+    }
+
+    /// `resume_throw_ref`
+    pub(super) fn translate_resume_throw_ref(&mut self, type_index: u32, table: &ResumeTable) {
+        let (exception, reference) = self.pop2();
+        let fiber = self.check_continuation(reference);
+        self.trapz(exception, TrapKind::NullExceptionReference);
+        self.resume_throw(type_index, reference, fiber, exception, table);
+    }
+
+    fn resume_throw(
+        &mut self,
+        type_index: u32,
+        reference: Value,
+        fiber: Value,
+        exception: Value,
+        table: &ResumeTable,
+    ) {
+        if let Some(site) = self.trace_site(&[]) {
+            let store = self.store();
+            let trace = tracer::trace_resume_throw as *const () as usize;
+            self.runtime_call(trace, &[store, site, reference, exception], None);
+        }
+        let ty = self.cont_func(type_index);
+        let stub = self.env.engine.stubs.resume_throw();
+        self.run_continuation(stub, fiber, table, &ty, Some(exception));
+    }
+
+    /// Runs a continuation under the handlers in `table`, and goes on with its results or at a clause's label.
+    fn run_continuation(
+        &mut self,
+        stub: usize,
+        fiber: Value,
+        table: &ResumeTable,
+        ty: &FuncType,
+        exception: Option<Value>,
+    ) {
+        let handlers = self.handler_list(table);
+        let store = self.store();
+        let results = self.payload_address(ty.results().len());
+        let vmctx = self.vmctx;
+        let mut args = vec![store, fiber, handlers, vmctx, results];
+        args.extend(exception);
+        let control = self.stub_call(stub, &args);
+
+        let mut other = self.split_on(control, Control::RETURN as i64);
+        if let Some(site) = self.trace_site(ty.results()) {
+            self.runtime_call(tracer::trace_return as *const () as usize, &[store, site, results], None);
+        }
+        let result_types = self.clif_types(ty.results());
+        let height = self.stack.len();
+        self.load_values(&result_types, results);
+        let returned = self.stack.split_off(height);
+        let go_on = self.block_with(&result_types);
+        self.b.ins().jump(go_on, &super::block_args(&returned));
+
+        for (clause, handle) in table.handlers.iter().enumerate() {
+            let Handle::OnLabel { tag, label } = *handle else { continue };
+            self.b.switch_to_block(other);
+            other = self.split_on(control, Control::suspend(clause as u32) as i64);
+            self.handle_suspension(tag, label);
+        }
+        self.b.switch_to_block(other);
+        self.b.ins().trap(internal_error());
+        self.b.switch_to_block(go_on);
+        self.b.seal_block(go_on);
+        self.stack.extend_from_slice(self.b.block_params(go_on));
+    }
+
+    /// Branches to the label of a clause with a suspension's values and its continuation.
+    fn handle_suspension(&mut self, tag: u32, label: u32) {
+        let store = self.store();
+        let payload = self.b.ins().load(types::I64, trusted(), store, offset_of!(VmStore, payload) as i32);
+        let captured = self.b.ins().load(types::I64, trusted(), store, offset_of!(VmStore, suspended) as i32);
+        let types = self.tag_params(tag);
+        let types = self.clif_types(&types);
+        let height = self.stack.len();
+        self.load_values(&types, payload);
+        self.push1(captured);
+        let args = self.stack.split_off(height);
+        let (block, arity) = self.label(label);
+        debug_assert_eq!(arity, args.len());
+        self.b.ins().jump(block, &super::block_args(&args));
+    }
+
+    /// The address of the handler list of a resume site.
+    fn handler_list(&mut self, table: &ResumeTable) -> Value {
+        let clauses = table
+            .handlers
+            .iter()
+            .map(|handle| match *handle {
+                Handle::OnLabel { tag, .. } => HandlerClause { kind: ClauseKind::Suspend, tag },
+                Handle::OnSwitch { tag } => HandlerClause { kind: ClauseKind::Switch, tag },
+            })
+            .collect();
+        let list = Box::new(HandlerList { clauses });
+        let address = &raw const *list as u64;
+        self.env.handler_lists.push(list);
+        self.iconst(address)
+    }
+
+    fn trace_suspension(&mut self, types: &[wasmparser::ValType], tag: Value, target: Value, values: Value) {
+        if let Some(site) = self.trace_site(types) {
+            let store = self.store();
+            let trace = tracer::trace_suspend as *const () as usize;
+            self.runtime_call(trace, &[store, site, tag, target, values], None);
+        }
+    }
+
+    /// `suspend`
+    pub(super) fn translate_suspend(&mut self, tag: u32) {
+        let (params, results) = (self.tag_params(tag), self.tag_results(tag));
+        let values = self.pop_n(params.len());
+        let payload = self.payload_address(params.len().max(results.len()));
+        for (index, value) in values.into_iter().enumerate() {
+            store_slot(&mut self.b, value, payload, index);
+        }
+        let identity = self.tag(tag);
+        let none = self.iconst(0);
+        self.trace_suspension(&params, identity, none, payload);
+        let store = self.store();
+        let stub = self.env.engine.stubs.suspend();
+        self.stub_call(stub, &[store, identity, payload]);
+        let types = self.clif_types(&results);
+        self.load_values(&types, payload);
+    }
+
+    /// `switch`
+    pub(super) fn translate_switch(&mut self, type_index: u32, tag: u32) {
+        let target_type = self.cont_func(type_index);
+        let reference = self.pop1();
+        let (own, params) = target_type.params().split_last().expect("validation asks for a continuation parameter");
+        let values = self.pop_n(params.len());
+        let own_type = self.env.info.continuation_type(*own);
+        let received = self.cont_func(own_type);
+        let fiber = self.check_continuation(reference);
+        let buffer = self.give(fiber, &values);
+        let payload = self.payload_address(received.params().len());
+        let identity = self.tag(tag);
+        self.trace_suspension(params, identity, reference, buffer);
+        let store = self.store();
+        let count = self.iconst(params.len() as u64);
+        let stub = self.env.engine.stubs.switch();
+        self.stub_call(stub, &[store, fiber, identity, payload, count]);
+        let types = self.clif_types(received.params());
+        self.load_values(&types, payload);
+    }
+}
