@@ -15,7 +15,7 @@ pub(crate) use section::TypeSection;
 
 use std::fmt;
 use std::sync::Arc;
-use wasmparser::AbstractHeapType;
+use wasmparser::{AbstractHeapType, CompositeInnerType};
 
 /// A type defined in some module's type section.
 ///
@@ -63,6 +63,17 @@ impl fmt::Display for DefinedType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.index)
     }
+}
+
+/// The hierarchies of heap types. All references of one hierarchy look alike to compiled code; a word of another never meets
+/// them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HeapTop {
+    Func,
+    Extern,
+    Any,
+    Exn,
+    Cont,
 }
 
 /// Heap types (specification, section 2.3.4, and the stack-switching proposal's `cont` and `nocont`).
@@ -126,6 +137,27 @@ impl HeapType {
             }
         }
     }
+
+    /// The hierarchy that the type belongs to.
+    pub(crate) fn top(&self) -> HeapTop {
+        match self {
+            HeapType::Func | HeapType::NoFunc => HeapTop::Func,
+            HeapType::Extern | HeapType::NoExtern => HeapTop::Extern,
+            HeapType::Any
+            | HeapType::Eq
+            | HeapType::I31
+            | HeapType::Struct
+            | HeapType::Array
+            | HeapType::None => HeapTop::Any,
+            HeapType::Exn | HeapType::NoExn => HeapTop::Exn,
+            HeapType::Cont | HeapType::NoCont => HeapTop::Cont,
+            HeapType::Concrete(ty) => match ty.section.get(ty.index).composite_type.inner {
+                CompositeInnerType::Func(_) => HeapTop::Func,
+                CompositeInnerType::Cont(_) => HeapTop::Cont,
+                CompositeInnerType::Struct(_) | CompositeInnerType::Array(_) => HeapTop::Any,
+            },
+        }
+    }
 }
 
 impl fmt::Display for HeapType {
@@ -153,8 +185,8 @@ impl fmt::Display for HeapType {
 /// Reference types.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefType {
-    nullable: bool,
-    heap: HeapType,
+    pub(crate) nullable: bool,
+    pub(crate) heap: HeapType,
 }
 
 impl RefType {

@@ -215,6 +215,12 @@ impl TypeRegistry {
         self.intern(ty.section())[ty.index() as usize]
     }
 
+    /// The canonical number of a defined type whose module this store has met.
+    pub fn known(&self, ty: &DefinedType) -> Option<u32> {
+        let (_, ids) = self.sections.get(&Arc::as_ptr(ty.section()))?;
+        Some(ids[ty.index() as usize])
+    }
+
     /// The canonical number of a function type.
     pub fn canonical_func(&mut self, ty: &FuncType) -> u32 {
         if let Some(defined) = ty.defined() {
