@@ -13,7 +13,6 @@ use crate::types::registry::Registry;
 /// the interpreter. The specification allows each of them (appendix "Implementation
 /// Limitations").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Limits {
     /// Largest size in pages (of 64 KiB) that `memory.grow` may reach; beyond, it
     /// answers -1.

@@ -112,14 +112,18 @@ impl Func {
     ) -> Result<(), Error> {
         let store = store.as_context_mut();
         store.check(self.store);
-        let values = store.call(self.addr, args)?;
-        if values.len() != results.len() {
+        let ty = store
+            .machine
+            .types
+            .func(store.machine.funcs[self.addr as usize].ty);
+        if ty.results().len() != results.len() {
             return Err(Error::Link(format!(
                 "place for {} results where there are {}",
                 results.len(),
-                values.len()
+                ty.results().len()
             )));
         }
+        let values = store.call(self.addr, args)?;
         results.copy_from_slice(&values);
         Ok(())
     }

@@ -6,7 +6,7 @@
 //! new one. That is the one-shot check.
 
 use crate::stacks::StackId;
-use crate::value::{cont_place, cont_word};
+use crate::value::{MAX_NUMBER, cont_place, cont_word};
 
 /// A continuation that can still be used.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +45,11 @@ impl Continuations {
     /// How many can still be used.
     pub fn alive(&self) -> usize {
         self.places.len() - self.free.len()
+    }
+
+    /// Whether the next number fits a reference.
+    pub fn numbers_left(&self) -> bool {
+        self.next < MAX_NUMBER
     }
 
     /// Adds a continuation and returns the reference to it.

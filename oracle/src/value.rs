@@ -47,6 +47,9 @@ const PLACE_BITS: u32 = 24;
 /// Continuations that can be alive at once: their places have 24 bits in a reference.
 pub(crate) const MAX_CONTINUATIONS: u32 = 1 << PLACE_BITS;
 
+/// Bound of the continuations' numbers, which have 40 bits in a reference, null excluded.
+pub(crate) const MAX_NUMBER: u64 = (1 << (64 - PLACE_BITS)) - 1;
+
 /// The word for a continuation.
 pub(crate) fn cont_word(number: u64, place: u32) -> u64 {
     (number + 1) << PLACE_BITS | u64::from(place)

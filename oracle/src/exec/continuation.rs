@@ -16,7 +16,7 @@ use crate::heap::Continuation;
 use crate::machine::{Machine, Stop};
 use crate::stacks::{ResumeSite, StackId};
 use crate::trace::EventKind;
-use crate::value::{NULL, cont_number, word_exn, word_func};
+use crate::value::{MAX_CONTINUATIONS, NULL, cont_number, word_exn, word_func};
 
 /// `(ref.null) cont.new` traps; `(ref.func fa) cont.new ct` allocates
 /// `ca = (invoke fa) : n` with `n` the function's parameters, and is `(ref.cont ca)`.
@@ -50,6 +50,8 @@ pub(crate) fn cont_new(m: &mut Machine, i: Instr) -> Step {
 /// `ca' = E[v^k _] : n`; it is `(ref.cont ca')`. Null and consumed trap.
 pub(crate) fn cont_bind(m: &mut Machine, i: Instr) -> Step {
     let word = m.get(i.c);
+    m.usable(word)?;
+    m.check_numbers()?;
     let mut cont = m.consume(word)?;
     let at = m.fp + i.a as usize;
     let site = m.site(i);
@@ -170,6 +172,7 @@ pub(crate) fn switch(m: &mut Machine, i: Instr) -> Step {
     let Some(handler) = m.find_handler(tag, true) else {
         return m.unhandled_switch(tag, args, at);
     };
+    m.check_numbers()?;
     let target = m.consume(word)?;
     m.check_depth(&target)?;
     let values = args.map(|types| m.trace_values(&types, at));
@@ -222,11 +225,22 @@ impl Machine {
         &self.code().sites[i.b as usize]
     }
 
+    /// Whether one more continuation can be alive.
     fn check_continuations(&self) -> Step {
-        if self.continuations.alive() >= self.limits.continuations as usize {
+        let most = self.limits.continuations.min(MAX_CONTINUATIONS) as usize;
+        if self.continuations.alive() >= most {
             return Err(Stop::Exhausted(Exhausted::Continuations));
         }
-        Ok(())
+        self.check_numbers()
+    }
+
+    /// Whether there is a number left for one more continuation.
+    fn check_numbers(&self) -> Step {
+        if self.continuations.numbers_left() {
+            Ok(())
+        } else {
+            Err(Stop::Exhausted(Exhausted::Continuations))
+        }
     }
 
     /// Traps on null and on a consumed continuation.
