@@ -1,0 +1,561 @@
+//! Emits actions: the steps of scripts and splices. Each leaves the operand stack as it was.
+
+use super::body::Body;
+use super::cx::{Cx, EXCEPTION, FUEL, Helper};
+use super::plan::*;
+use super::types::{Pair, non_null, nullable};
+use wasm_encoder::{
+    BlockType, Catch as CatchClause, Handle, HeapType, MemArg, MemArgTarget, RefType, ValType,
+};
+
+/// A page has 2 to this power bytes.
+const PAGE_SHIFT: i32 = 16;
+
+impl Cx<'_> {
+    /// Emits actions in order.
+    pub(super) fn actions(&mut self, body: &mut Body, actions: &[Action]) {
+        let mut rest = actions;
+        while let Some((first, following)) = rest.split_first() {
+            let count = match first {
+                Action::When(_, count) | Action::Repeat(_, count) | Action::Try(_, count) => {
+                    usize::from(*count)
+                }
+                _ => 0,
+            };
+            let (inner, outer) = following.split_at(count);
+            self.action(body, first, inner);
+            rest = outer;
+        }
+    }
+
+    /// Emits one action; `inner` are those that it counts as its own.
+    fn action(&mut self, body: &mut Body, action: &Action, inner: &[Action]) {
+        match action {
+            Action::Suspend(tag) => self.suspend(body, *tag),
+            Action::Switch(family, source) => self.switch(body, *family, *source),
+            Action::Drive {
+                driver,
+                source,
+                catch,
+            } => {
+                let family = self.plan.drivers[usize::from(*driver)].family;
+                self.guarded(body, catch, |cx, body| {
+                    cx.source(body, family, *source);
+                    cx.drive(body, *driver);
+                });
+            }
+            Action::Once {
+                family,
+                source,
+                tags,
+                switch,
+                after,
+                catch,
+            } => self.guarded(body, catch, |cx, body| {
+                cx.once(body, *family, *source, tags, *switch, *after);
+            }),
+            Action::Inject {
+                family,
+                source,
+                exception,
+                catch,
+            } => self.guarded(body, catch, |cx, body| {
+                // The exception lies below the continuation, so the source must not disturb the operand stack.
+                let pair = cx.family(*family).main;
+                match *exception {
+                    Injected::Tag(tag) => {
+                        let params = cx.tags[usize::from(tag)].0.clone();
+                        cx.push(body, &params);
+                        cx.source(body, *family, *source);
+                        let tag = cx.tag(tag);
+                        body.emit().resume_throw(pair.cont, tag, []);
+                    }
+                    Injected::Ref(tag) => {
+                        let exception = cx.helper(Helper::Exception(tag));
+                        body.emit().call(exception);
+                        cx.source(body, *family, *source);
+                        body.emit().resume_throw_ref(pair.cont, []);
+                    }
+                }
+                cx.sink_results(body, *family);
+            }),
+            Action::Call(task, linkage) => {
+                self.call_task(body, *task, *linkage, false);
+                let family = self.plan.tasks[usize::from(*task)].family;
+                self.sink_results(body, family);
+            }
+            Action::Throw(tag) => {
+                let params = self.tags[usize::from(*tag)].0.clone();
+                self.push(body, &params);
+                let tag = self.tag(*tag);
+                body.emit().throw(tag);
+            }
+            Action::Rethrow => {
+                let mut code = body.emit();
+                code.global_get(EXCEPTION)
+                    .ref_is_null()
+                    .i32_eqz()
+                    .if_(BlockType::Empty);
+                code.global_get(EXCEPTION).throw_ref().end();
+            }
+            Action::Log(log) => self.log(body, *log),
+            Action::Reenter(callback) => {
+                let (callback, call) = (
+                    self.indices.callbacks[usize::from(*callback)],
+                    self.indices.call,
+                );
+                body.emit().ref_func(callback).call(call);
+            }
+            Action::Grow => self.grow(body),
+            Action::Touch => self.touch(body),
+            Action::Trap(kind) => self.trap(body, *kind),
+            Action::Dead(family, consumer) => self.dead(body, *family, *consumer),
+            Action::When(mask, _) => {
+                self.condition(body, *mask);
+                self.actions(body, inner);
+                body.emit().end();
+            }
+            Action::Repeat(times, _) => {
+                let counter = body.local(ValType::I32);
+                body.emit()
+                    .i32_const(i32::from(*times))
+                    .local_set(counter)
+                    .loop_(BlockType::Empty);
+                self.actions(body, inner);
+                body.emit()
+                    .local_get(counter)
+                    .i32_const(1)
+                    .i32_sub()
+                    .local_tee(counter);
+                body.emit().i32_const(0).i32_gt_s().br_if(0).end();
+            }
+            Action::Try(catch, _) => self.guarded(body, catch, |cx, body| cx.actions(body, inner)),
+        }
+    }
+
+    /// Calls a log import.
+    pub(super) fn log(&mut self, body: &mut Body, log: u8) {
+        let described = &self.plan.logs[usize::from(log)];
+        let (params, results) = (
+            self.types.values(&described.params),
+            self.types.values(&described.results),
+        );
+        self.push(body, &params);
+        body.emit().call(u32::from(log));
+        self.sink(body, &results);
+    }
+
+    /// Opens an `if` for when the mask and the fuel have no bit in common.
+    pub(super) fn condition(&mut self, body: &mut Body, mask: u8) {
+        body.emit()
+            .global_get(FUEL)
+            .i32_const(i32::from(mask))
+            .i32_and()
+            .i32_eqz()
+            .if_(BlockType::Empty);
+    }
+
+    pub(super) fn grow(&mut self, body: &mut Body) {
+        body.emit().i32_const(1).memory_grow(0);
+        self.sink(body, &[ValType::I32]);
+    }
+
+    pub(super) fn touch(&mut self, body: &mut Body) {
+        // The end of the memory moves when another stack grows it: a stale base or bound shows here.
+        let end = |body: &mut Body| {
+            body.emit()
+                .memory_size(0)
+                .i32_const(PAGE_SHIFT)
+                .i32_shl()
+                .i32_const(8)
+                .i32_sub();
+        };
+        let memarg = memarg(0, 3);
+        end(body);
+        self.push(body, &[ValType::I64]);
+        body.emit().i64_store(memarg);
+        end(body);
+        body.emit().i64_load(memarg);
+        self.sink(body, &[ValType::I64]);
+    }
+
+    /// Emits a suspension.
+    pub(super) fn suspend(&mut self, body: &mut Body, tag: u8) {
+        let (params, results) = self.tags[usize::from(tag)].clone();
+        self.push(body, &params);
+        let tag = self.tag(tag);
+        body.emit().suspend(tag);
+        self.sink(body, &results);
+    }
+
+    fn switch(&mut self, body: &mut Body, family: u8, source: Source) {
+        let described = &self.plan.families[usize::from(family)];
+        let values = self.types.values(described.values_of_switch());
+        let tag = self.tag(described.switch_tag);
+        let types = self.family(family).clone();
+        self.push(body, &values);
+        match source {
+            Source::Fresh(task) if !described.symmetric => self.fresh(body, task),
+            source => self.source(body, family, source),
+        }
+        body.emit().switch(types.switch.cont, tag);
+        if described.symmetric {
+            // The peer that switched back must not be lost: it is the rest of somebody's work.
+            let put = self.helper(Helper::Put(family));
+            body.emit().call(put);
+            self.sink(body, &values);
+        } else {
+            self.sink(body, &types.params);
+        }
+    }
+
+    /// Calls a driver with the continuation on the operand stack.
+    fn drive(&mut self, body: &mut Body, driver: u8) {
+        let function = self.indices.drivers[usize::from(driver)];
+        body.emit().call(function);
+        self.sink_results(body, self.plan.drivers[usize::from(driver)].family);
+    }
+
+    pub(super) fn sink_results(&mut self, body: &mut Body, family: u8) {
+        let results = self.family(family).results.clone();
+        self.sink(body, &results);
+    }
+
+    fn once(
+        &mut self,
+        body: &mut Body,
+        family: u8,
+        source: Source,
+        tags: &[u8],
+        switch: bool,
+        after: After,
+    ) {
+        let types = self.family(family).clone();
+        let on_switch = switch.then(|| Handle::OnSwitch {
+            tag: self.tag(self.plan.families[usize::from(family)].switch_tag),
+        });
+        let Some(&first) = tags.first() else {
+            self.push(body, &types.params);
+            self.source(body, family, source);
+            body.emit().resume(types.main.cont, on_switch);
+            self.sink(body, &types.results);
+            return;
+        };
+        let (params, results) = self.tags[usize::from(first)].clone();
+        let pair = self.types.suspended(family, &results);
+        let mut label = params.clone();
+        label.push(if body.pick(2) == 0 {
+            non_null(pair.cont)
+        } else {
+            nullable(pair.cont)
+        });
+        let label = self.block(&[], &label);
+        body.emit().block(BlockType::Empty).block(label);
+        self.push(body, &types.params);
+        self.source(body, family, source);
+        let clauses = tags.iter().map(|&tag| Handle::OnLabel {
+            tag: self.tag(tag),
+            label: 0,
+        });
+        let handlers: Vec<Handle> = on_switch.into_iter().chain(clauses).collect();
+        body.emit().resume(types.main.cont, handlers);
+        self.sink(body, &types.results);
+        body.emit().br(1).end();
+        let suspended = body.local(nullable(pair.cont));
+        body.emit().local_set(suspended);
+        self.sink(body, &params);
+        self.after(
+            body,
+            family,
+            Suspended {
+                local: suspended,
+                pair,
+                tag: first,
+            },
+            after,
+        );
+        body.emit().end();
+    }
+
+    fn after(&mut self, body: &mut Body, family: u8, suspended: Suspended, after: After) {
+        let Suspended { local, pair, tag } = suspended;
+        let waits_for = self.tags[usize::from(tag)].1.clone();
+        match after {
+            After::Park => {
+                self.rebind(body, family, suspended);
+                let put = self.helper(Helper::Put(family));
+                body.emit().call(put);
+            }
+            After::ParkGlobal => {
+                self.rebind(body, family, suspended);
+                let kept = self.kept(family);
+                body.emit().global_set(kept);
+            }
+            After::Drive(driver) => {
+                self.rebind(body, family, suspended);
+                self.drive(body, driver);
+            }
+            After::Resume => {
+                self.push(body, &waits_for);
+                body.emit().local_get(local).resume(pair.cont, []);
+                self.sink_results(body, family);
+            }
+            After::Throw(tag) => {
+                let params = self.tags[usize::from(tag)].0.clone();
+                self.push(body, &params);
+                let tag = self.tag(tag);
+                body.emit()
+                    .local_get(local)
+                    .resume_throw(pair.cont, tag, []);
+                self.sink_results(body, family);
+            }
+            After::ThrowRef(tag) => {
+                let exception = self.helper(Helper::Exception(tag));
+                body.emit()
+                    .call(exception)
+                    .local_get(local)
+                    .resume_throw_ref(pair.cont, []);
+                self.sink_results(body, family);
+            }
+            After::Twice => {
+                for _ in 0..2 {
+                    self.push(body, &waits_for);
+                    body.emit().local_get(local).resume(pair.cont, []);
+                    self.sink_results(body, family);
+                }
+            }
+            After::BindTwice => {
+                self.rebind(body, family, suspended);
+                let put = self.helper(Helper::Put(family));
+                body.emit().call(put);
+                self.push(body, &waits_for);
+                body.emit().local_get(local).resume(pair.cont, []);
+                self.sink_results(body, family);
+            }
+            After::Leak => {}
+        }
+    }
+
+    /// Pushes a suspended continuation, bound to the loop type.
+    pub(super) fn rebind(&mut self, body: &mut Body, family: u8, suspended: Suspended) {
+        let Suspended { local, pair, tag } = suspended;
+        let main = self.family(family).main;
+        let waits_for = self.tags[usize::from(tag)].1.clone();
+        let surplus = waits_for.len() - self.family(family).params.len();
+        self.push(body, &waits_for[..surplus]);
+        body.emit().local_get(local);
+        if pair.cont != main.cont {
+            body.emit().cont_bind(pair.cont, main.cont);
+        }
+    }
+
+    /// Calls a task with values; as a tail call if `tail`.
+    pub(super) fn call_task(&mut self, body: &mut Body, task: u8, linkage: Linkage, tail: bool) {
+        let types = self.tasks[usize::from(task)].clone();
+        self.push(body, &types.params);
+        let function = self.indices.tasks[usize::from(task)];
+        let described = &self.plan.tasks[usize::from(task)];
+        // A function of a declared subtype may be called at the supertype as well.
+        let ty = match described.nominal {
+            Nominal::Sub if body.pick(2) == 0 => self.family(described.family).main.func,
+            _ => types.pair.func,
+        };
+        let table = match linkage {
+            Linkage::Indirect => self.task_table(),
+            Linkage::Direct | Linkage::Ref => 0,
+        };
+        let mut code = body.emit();
+        match linkage {
+            Linkage::Direct => {}
+            Linkage::Ref => {
+                code.ref_func(function);
+            }
+            Linkage::Indirect => {
+                code.i32_const(i32::from(task));
+            }
+        }
+        match (linkage, tail) {
+            (Linkage::Direct, false) => code.call(function),
+            (Linkage::Direct, true) => code.return_call(function),
+            (Linkage::Ref, false) => code.call_ref(ty),
+            (Linkage::Ref, true) => code.return_call_ref(ty),
+            (Linkage::Indirect, false) => code.call_indirect(table, ty),
+            (Linkage::Indirect, true) => code.return_call_indirect(table, ty),
+        };
+    }
+
+    fn trap(&mut self, body: &mut Body, kind: TrapKind) {
+        let types = self.family(0).clone();
+        let cont = types.main.cont;
+        let null = HeapType::Concrete(cont);
+        match kind {
+            TrapKind::Unreachable => {
+                body.emit().unreachable();
+            }
+            TrapKind::DivideByZero => {
+                body.emit().i32_const(1).i32_const(0).i32_div_u();
+                self.sink(body, &[ValType::I32]);
+            }
+            TrapKind::OutOfBounds => {
+                body.emit().i32_const(-1).i32_load(memarg(4, 2));
+                self.sink(body, &[ValType::I32]);
+            }
+            TrapKind::NullContinuation => {
+                self.push(body, &types.params);
+                body.emit().ref_null(null).resume(cont, []);
+                self.sink(body, &types.results);
+            }
+            TrapKind::NullFunction => {
+                body.emit()
+                    .ref_null(HeapType::Concrete(types.main.func))
+                    .cont_new(cont)
+                    .drop();
+            }
+            TrapKind::NullException => {
+                body.emit().ref_null(RefType::EXNREF.heap_type);
+                self.source(body, 0, Source::Stack);
+                body.emit().resume_throw_ref(cont, []);
+                self.sink(body, &types.results);
+            }
+            TrapKind::ThrowNull => {
+                body.emit().ref_null(RefType::EXNREF.heap_type).throw_ref();
+            }
+            TrapKind::Uninitialized => {
+                // The table of tasks has one element more than there are tasks, and that is null.
+                let (table, ty) = (self.task_table(), self.types.func(&[], &[]));
+                body.emit()
+                    .i32_const(self.plan.tasks.len() as i32)
+                    .call_indirect(table, ty);
+            }
+            TrapKind::BindNull => {
+                body.emit().ref_null(null).cont_bind(cont, cont).drop();
+            }
+        }
+    }
+
+    fn dead(&mut self, body: &mut Body, family: u8, consumer: Consumer) {
+        let types = self.family(family).clone();
+        let cont = types.main.cont;
+        let local = body.local(nullable(cont));
+        let tasks = self.plan.tasks_of(family, Entry::Loop);
+        let task = tasks[body.pick(tasks.len() as u32) as usize];
+        self.source(body, family, Source::Fresh(task));
+        body.emit().local_set(local);
+        match consumer {
+            Consumer::Drive(driver) => {
+                body.emit().local_get(local);
+                self.drive(body, driver);
+            }
+            Consumer::Bind => {
+                body.emit().local_get(local).cont_bind(cont, cont).drop();
+            }
+            Consumer::Throw(tag) => {
+                let catch = Catch {
+                    tags: Vec::new(),
+                    all: true,
+                    refs: false,
+                };
+                self.guarded(body, &catch, |cx, body| {
+                    let params = cx.tags[usize::from(tag)].0.clone();
+                    cx.push(body, &params);
+                    let tag = cx.tag(tag);
+                    body.emit().local_get(local).resume_throw(cont, tag, []);
+                    cx.sink(body, &types.results);
+                });
+            }
+            Consumer::Switch => {
+                let described = &self.plan.families[usize::from(family)];
+                let values = self.types.values(described.values_of_switch());
+                let tag = self.tag(described.switch_tag);
+                self.push(body, &values);
+                body.emit().local_get(local).switch(cont, tag);
+                self.sink(body, &types.params);
+            }
+        }
+        self.push(body, &types.params);
+        body.emit().local_get(local).resume(cont, []);
+        self.sink(body, &types.results);
+    }
+
+    /// Emits something inside a `try_table`.
+    fn guarded(
+        &mut self,
+        body: &mut Body,
+        catch: &Catch,
+        inner: impl FnOnce(&mut Self, &mut Body),
+    ) {
+        if catch.is_empty() {
+            return inner(self, body);
+        }
+        let Some(&first) = catch.tags.first() else {
+            if catch.refs {
+                body.emit()
+                    .block(BlockType::Empty)
+                    .block(BlockType::Result(ValType::EXNREF));
+                body.emit()
+                    .try_table(BlockType::Empty, [CatchClause::AllRef { label: 0 }]);
+                inner(self, body);
+                body.emit().end().br(1).end().global_set(EXCEPTION).end();
+            } else {
+                body.emit().block(BlockType::Empty);
+                body.emit()
+                    .try_table(BlockType::Empty, [CatchClause::All { label: 0 }]);
+                inner(self, body);
+                body.emit().end().end();
+            }
+            return;
+        };
+        let params = self.tags[usize::from(first)].0.clone();
+        let mut caught = params.clone();
+        if catch.refs {
+            caught.push(ValType::EXNREF);
+        }
+        let label = self.block(&[], &caught);
+        let mut clauses: Vec<CatchClause> = catch
+            .tags
+            .iter()
+            .map(|&tag| {
+                let tag = self.tag(tag);
+                if catch.refs {
+                    CatchClause::OneRef { tag, label: 0 }
+                } else {
+                    CatchClause::One { tag, label: 0 }
+                }
+            })
+            .collect();
+        if catch.all {
+            clauses.push(CatchClause::All { label: 1 });
+        }
+        body.emit()
+            .block(BlockType::Empty)
+            .block(label)
+            .try_table(BlockType::Empty, clauses);
+        inner(self, body);
+        body.emit().end().br(1).end();
+        if catch.refs {
+            body.emit().global_set(EXCEPTION);
+        }
+        self.sink(body, &params);
+        body.emit().end();
+    }
+}
+
+/// A continuation that a handler has just received.
+#[derive(Clone, Copy)]
+pub(super) struct Suspended {
+    /// The local that holds it.
+    pub(super) local: u32,
+    /// Its type.
+    pub(super) pair: Pair,
+    /// The tag it suspended with.
+    pub(super) tag: u8,
+}
+
+fn memarg(offset: u64, align: u32) -> MemArg {
+    MemArg {
+        offset,
+        align,
+        target: MemArgTarget::Memory(0),
+        ordering: None,
+    }
+}

@@ -1,0 +1,405 @@
+//! Draws plans: which programs are generated, and how often.
+//!
+//! The weights here decide what is executed, and they were tuned by executing. Calls hand tasks to a *root* driver that
+//! handles every tag; the other drivers handle some, so that suspensions pass through them and chains of several stacks are
+//! captured. Scripted tasks perform the rarer operations; leaves perform suspensions and switches between ordinary code.
+
+use super::Config;
+use super::plan::*;
+use arbitrary::Unstructured;
+
+mod script;
+
+/// Draws a plan and the blobs of its leaves.
+pub(super) fn plan(unstructured: &mut Unstructured<'_>, config: &Config) -> (Plan, Vec<Vec<u8>>) {
+    let mut draw = Draw { unstructured };
+    let mut plan = Plan {
+        features: config.features,
+        types: TypeStyle {
+            grouped: draw.chance(40),
+            conts_first: draw.chance(50),
+            tags_first: draw.chance(40),
+        },
+        fuel: 40 + draw.below(60) as u8,
+        tags: Vec::new(),
+        families: Vec::new(),
+        drivers: Vec::new(),
+        tasks: Vec::new(),
+        logs: Vec::new(),
+        callbacks: Vec::new(),
+        start: None,
+        calls: Vec::new(),
+    };
+    draw.families(&mut plan);
+    draw.tags(&mut plan);
+    for _ in 0..1 + draw.below(2) {
+        let params = draw.types(1, 3, 0);
+        let results = if draw.chance(30) {
+            draw.types(1, 2, 0)
+        } else {
+            Vec::new()
+        };
+        plan.logs.push(Log { params, results });
+    }
+    draw.tasks(&mut plan, config);
+    // Tags get their final numbers before anything refers to them by what they can do.
+    plan.fix_up();
+    draw.drivers(&mut plan);
+    draw.scripts(&mut plan, config);
+    let blobs = draw.blobs(&plan, config);
+    (plan, blobs)
+}
+
+/// Choices from bytes. Once they are used up, everything is the first and smallest choice.
+struct Draw<'u, 'b> {
+    unstructured: &'u mut Unstructured<'b>,
+}
+
+impl Draw<'_, '_> {
+    fn below(&mut self, bound: u32) -> u32 {
+        self.unstructured
+            .int_in_range(0..=bound.max(1) - 1)
+            .unwrap_or(0)
+    }
+
+    fn byte(&mut self) -> u8 {
+        self.unstructured.arbitrary().unwrap_or(0)
+    }
+
+    fn chance(&mut self, percent: u32) -> bool {
+        self.below(100) >= 100 - percent
+    }
+
+    /// One of the weighted choices.
+    fn weighted<T: Copy>(&mut self, choices: &[(u32, T)]) -> T {
+        let total = choices.iter().map(|(weight, _)| weight).sum();
+        let mut at = self.below(total);
+        for &(weight, choice) in choices {
+            if at < weight {
+                return choice;
+            }
+            at -= weight;
+        }
+        choices[0].1
+    }
+
+    fn choose(&mut self, choices: &[u8]) -> u8 {
+        if choices.is_empty() {
+            0
+        } else {
+            choices[self.below(choices.len() as u32) as usize]
+        }
+    }
+
+    fn shuffle<T>(&mut self, items: &mut [T]) {
+        for last in (1..items.len()).rev() {
+            items.swap(last, self.below(last as u32 + 1) as usize);
+        }
+    }
+
+    /// Between `least` and `most` types; `families` is 0 where no continuation type may stand.
+    fn types(&mut self, least: u32, most: u32, families: u8) -> Vec<ValueType> {
+        let extra = self.weighted(&[(34, 0), (34, 1), (20, 2), (12, 3)]);
+        (0..(least + extra).min(most))
+            .map(|_| self.ty(families))
+            .collect()
+    }
+
+    /// [`Draw::types`], now and then as many as make an engine pass them on the stack.
+    fn types_or_wide(&mut self, families: u8) -> Vec<ValueType> {
+        let count = match self.below(400) {
+            390..=396 => 10 + self.below(20),
+            397..=398 => 80 + self.below(30),
+            _ => return self.types(0, 3, families),
+        };
+        // A repeating pattern: as wide as random ones, and cheaper to draw.
+        let pattern: Vec<ValueType> = (0..5).map(|_| self.ty(families)).collect();
+        pattern.into_iter().cycle().take(count as usize).collect()
+    }
+
+    fn ty(&mut self, families: u8) -> ValueType {
+        use ValueType::*;
+        let cont = if families == 0 { 0 } else { 8 };
+        let ty = self.weighted(&[
+            (30, I32),
+            (16, I64),
+            (10, F32),
+            (10, F64),
+            (8, FuncRef),
+            (5, ExternRef),
+            (6, ExnRef),
+            (cont, ContRef(0)),
+        ]);
+        match ty {
+            ContRef(_) => ContRef(self.below(u32::from(families)) as u8),
+            plain => plain,
+        }
+    }
+
+    fn families(&mut self, plan: &mut Plan) {
+        let count = self.weighted(&[(50, 1), (45, 2), (5, 3)]);
+        let symmetric = self.chance(40);
+        let params = if self.chance(45) {
+            Vec::new()
+        } else {
+            self.types_or_wide(0)
+        };
+        let of_results = if self.chance(4) { count } else { 0 };
+        let of_switches = if self.chance(15) { count } else { 0 };
+        let first = Family {
+            results: self.results(of_results),
+            switch_values: self.types(0, 2, of_switches),
+            params,
+            symmetric,
+            switch_tag: 0,
+            open: self.chance(30),
+        };
+        let loop_params = first.loop_params(0);
+        plan.families.push(first);
+        for _ in 1..count {
+            // A suffix of the first family's, so that whoever suspends can be resumed by drivers of either.
+            let from = self.below(loop_params.len() as u32 + 1) as usize;
+            let of_results = if self.chance(15) { count } else { 0 };
+            plan.families.push(Family {
+                params: loop_params[from..].to_vec(),
+                results: self.results(of_results),
+                symmetric: false,
+                switch_values: self.types(0, 2, count),
+                switch_tag: 0,
+                open: self.chance(20),
+            });
+        }
+    }
+
+    fn results(&mut self, families: u8) -> Vec<ValueType> {
+        if self.chance(30) {
+            Vec::new()
+        } else {
+            self.types_or_wide(families)
+        }
+    }
+
+    fn tags(&mut self, plan: &mut Plan) {
+        let families = plan.families.len() as u8;
+        let loop_params = plan.families[0].loop_params(0);
+        for group in 0..1 + self.below(3) {
+            // One type for several tags: their clauses share a label.
+            let params = if group == 0 && self.chance(40) {
+                Vec::new()
+            } else {
+                self.types_or_wide(families)
+            };
+            let mut results = if self.chance(45) {
+                Vec::new()
+            } else {
+                self.types(1, 2, families)
+            };
+            results.extend(&loop_params);
+            for _ in 0..self.weighted(&[(50, 1), (40, 2), (10, 3)]) {
+                let imported = self.chance(20);
+                plan.tags.push(Tag {
+                    params: params.clone(),
+                    results: results.clone(),
+                    imported,
+                });
+            }
+        }
+        for _ in 0..1 + self.below(2) {
+            let params = self.types_or_wide(families);
+            plan.tags.push(Tag {
+                params,
+                results: Vec::new(),
+                imported: self.chance(20),
+            });
+        }
+        for family in 0..plan.families.len() {
+            let results = plan.families[family].results.clone();
+            plan.tags.push(Tag {
+                params: Vec::new(),
+                results,
+                imported: self.chance(20),
+            });
+        }
+        self.shuffle(&mut plan.tags);
+    }
+
+    fn tasks(&mut self, plan: &mut Plan, config: &Config) {
+        let families = plan.families.len() as u8;
+        for _ in 0..2 + self.below(2) {
+            self.woven(plan, 0, Entry::Loop, config);
+        }
+        for family in 1..families {
+            if self.chance(50) {
+                self.woven(plan, family, Entry::Loop, config);
+            } else {
+                self.scripted(plan, family, Entry::Loop);
+            }
+        }
+        for family in 0..families {
+            let symmetric = plan.families[usize::from(family)].symmetric;
+            if !symmetric && (family == 0 || self.chance(40)) {
+                if self.chance(50) {
+                    self.woven(plan, family, Entry::Switch, config);
+                } else {
+                    self.scripted(plan, family, Entry::Switch);
+                }
+            }
+        }
+        for _ in 0..2 + self.below(2) {
+            self.scripted(plan, 0, Entry::Loop);
+        }
+        if self.chance(20) {
+            let prefix = self.types(0, 2, 0);
+            self.task(plan, 0, Entry::Loop, prefix, TaskBody::Host);
+        }
+    }
+
+    fn task(
+        &mut self,
+        plan: &mut Plan,
+        family: u8,
+        entry: Entry,
+        prefix: Vec<ValueType>,
+        body: TaskBody,
+    ) {
+        let nominal = self.weighted(&[
+            (30, Nominal::Own),
+            (30, Nominal::Loop),
+            (20, Nominal::Sub),
+            (20, Nominal::Rec),
+        ]);
+        plan.tasks.push(Task {
+            family,
+            entry,
+            prefix,
+            two_binds: self.chance(40),
+            nominal,
+            body,
+        });
+    }
+
+    fn prefix(&mut self, families: u8) -> Vec<ValueType> {
+        match self.below(1000) {
+            // More than a small stack segment holds: see bug-classes, arguments larger than the stack.
+            997.. => {
+                let ty = self.ty(0);
+                vec![ty; 300 + self.below(300) as usize]
+            }
+            500.. => self.types(1, 4, families),
+            _ => Vec::new(),
+        }
+    }
+
+    fn woven(&mut self, plan: &mut Plan, family: u8, entry: Entry, config: &Config) {
+        let prefix = self.prefix(plan.families.len() as u8);
+        let leaf = Leaf {
+            control: self.chance(20),
+            wild: self.chance(4),
+            length: 6 + self.below(u32::from(config.leaf_instructions).saturating_sub(5)) as u8,
+            splices: Vec::new(),
+            salt: self.byte(),
+        };
+        self.task(plan, family, entry, prefix, TaskBody::Woven(leaf));
+    }
+
+    fn scripted(&mut self, plan: &mut Plan, family: u8, entry: Entry) {
+        let prefix = self.prefix(plan.families.len() as u8);
+        let script = Script {
+            actions: Vec::new(),
+            salt: self.byte(),
+        };
+        self.task(
+            plan,
+            family,
+            entry,
+            prefix,
+            TaskBody::Script(script, End::Return),
+        );
+    }
+
+    fn drivers(&mut self, plan: &mut Plan) {
+        let mut root = self.driver(plan, 0, 100);
+        root.guard = self.chance(15);
+        root.drain = self.chance(60);
+        plan.drivers.push(root);
+        for family in 0..plan.families.len() as u8 {
+            if family > 0 || self.chance(65) {
+                let inner = self.driver(plan, family, 45);
+                plan.drivers.push(inner);
+            }
+        }
+    }
+
+    /// A driver that handles this share of the tags: the root's, which handles all of them, lets nothing go unhandled.
+    fn driver(&mut self, plan: &Plan, family: u8, percent: u32) -> Driver {
+        let is_root = percent == 100;
+        let throwable = plan.throwable();
+        let mut clauses = Vec::new();
+        for tag in plan.suspendable() {
+            if !self.chance(percent) {
+                continue;
+            }
+            let plain = Clause::On {
+                tag,
+                then: Then::Continue,
+                mask: 0,
+            };
+            if self.chance(18) {
+                // Most of the time the loop must go on, or the rest of the leaf is never run.
+                let mask = self.weighted(&[(40, 3), (40, 7), (20, 1)]);
+                let then = self.weighted(&[
+                    (30, Then::Throw(0)),
+                    (30, Then::ThrowRef(0)),
+                    (20, Then::Park),
+                    (8, Then::ParkGlobal),
+                    (4, Then::Leak),
+                    (if is_root { 0 } else { 25 }, Then::Relay(0)),
+                ]);
+                let then = match then {
+                    Then::Throw(_) => Then::Throw(self.choose(&throwable)),
+                    Then::ThrowRef(_) => Then::ThrowRef(self.choose(&throwable)),
+                    Then::Relay(_) => Then::Relay(self.choose(&plan.suspendable())),
+                    other => other,
+                };
+                clauses.push(Clause::On { tag, then, mask });
+                // Never reached by the resume, but by what the body does after it has caught the exception.
+                clauses.push(plain);
+            } else {
+                clauses.push(plain.clone());
+                if self.chance(8) {
+                    clauses.push(plain);
+                }
+            }
+        }
+        if is_root || self.chance(50) {
+            let at = self.below(clauses.len() as u32 + 1) as usize;
+            clauses.insert(at, Clause::Switch);
+        }
+        let effect = self.weighted(&[
+            (70, Effect::None),
+            (10, Effect::Grow),
+            (10, Effect::Write),
+            (10, Effect::Log(0)),
+        ]);
+        Driver {
+            family,
+            clauses,
+            drain: self.chance(30),
+            guard: self.chance(20),
+            effect,
+            salt: self.byte(),
+        }
+    }
+
+    fn blobs(&mut self, plan: &Plan, config: &Config) -> Vec<Vec<u8>> {
+        let mut blobs = Vec::new();
+        for task in &plan.tasks {
+            if let TaskBody::Woven(_) = task.body {
+                let length = 24 + self.below(config.leaf_bytes.saturating_sub(23) as u32) as usize;
+                let length = length.min(self.unstructured.len());
+                blobs.push(self.unstructured.bytes(length).unwrap_or(&[]).to_vec());
+            }
+        }
+        blobs
+    }
+}

@@ -1,0 +1,352 @@
+//! Draws scripts and splices: what tasks, callbacks and calls do.
+
+use super::Draw;
+use crate::generate::Config;
+use crate::generate::plan::*;
+
+impl Draw<'_, '_> {
+    /// Fills in what the plan's functions do. Everything they refer to is there.
+    pub(super) fn scripts(&mut self, plan: &mut Plan, config: &Config) {
+        if self.chance(35) {
+            for _ in 0..1 + self.below(2) {
+                let mut actions = vec![self.drive_root(plan, None)];
+                if self.chance(30) {
+                    actions.push(self.small(plan));
+                }
+                plan.callbacks.push(Script {
+                    actions,
+                    salt: self.byte(),
+                });
+            }
+            plan.start = self.chance(35).then_some(0);
+        }
+        let mut wanted = self.wanted(plan);
+        let mut tasks = std::mem::take(&mut plan.tasks);
+        for task in &mut tasks {
+            let family = task.family;
+            match &mut task.body {
+                TaskBody::Woven(leaf) => leaf.splices = self.splices(plan, family),
+                TaskBody::Script(script, end) => {
+                    for _ in 0..1 + self.below(2) {
+                        let mut actions = self.step(plan, family);
+                        script.actions.append(&mut actions);
+                    }
+                    let share = if family == 0 { wanted.len().min(2) } else { 0 };
+                    for mut actions in wanted.drain(..share) {
+                        script.actions.append(&mut actions);
+                    }
+                    if self.chance(3) {
+                        let mask = self.weighted(&[(50, 3), (50, 1)]);
+                        let kind = self.trap_kind();
+                        script
+                            .actions
+                            .extend([Action::When(mask, 1), Action::Trap(kind)]);
+                    }
+                    *end = match self.below(100) {
+                        75..=95 => End::Tail(self.byte(), self.linkage()),
+                        96.. => End::Throw(self.byte()),
+                        _ => End::Return,
+                    };
+                }
+                TaskBody::Host => {}
+            }
+        }
+        plan.tasks = tasks;
+        self.calls(plan, config);
+    }
+
+    fn calls(&mut self, plan: &mut Plan, config: &Config) {
+        let tasks = plan.tasks_of(0, Entry::Loop);
+        let count = 3 + self.below(u32::from(config.calls).saturating_sub(2));
+        // Every task of the first family is driven by some call, and the woven ones first.
+        let per_call = tasks.len().div_ceil(count as usize).max(1);
+        let mut next = tasks.iter().copied().cycle();
+        for _ in 0..count.min(u32::from(config.calls)) {
+            let mut actions = Vec::new();
+            for _ in 0..per_call {
+                let task = next.next();
+                actions.push(self.drive_root(plan, task));
+            }
+            if self.chance(30) {
+                actions.push(self.small(plan));
+            }
+            match self.below(100) {
+                // Handled by nobody: an outcome of its own.
+                94..=95 => actions.push(Action::Suspend(self.byte())),
+                96..=97 => actions.push(self.once(plan, 0, true)),
+                90..=93 => {
+                    let kind = self.trap_kind();
+                    actions.push(Action::Trap(kind));
+                }
+                85..=89 => actions.push(self.dead(plan)),
+                _ => {}
+            }
+            let results = self.types(0, 2, 0);
+            plan.calls.push(Call {
+                results,
+                script: Script {
+                    actions,
+                    salt: self.byte(),
+                },
+            });
+        }
+    }
+
+    /// What should be executed in most modules, in an order of its own, to be dealt out to the scripted tasks.
+    fn wanted(&mut self, plan: &Plan) -> Vec<Vec<Action>> {
+        let mut wanted = Vec::new();
+        if self.chance(80) {
+            wanted.push(vec![self.switch(plan, 0)]);
+        }
+        if self.chance(80) {
+            wanted.push(vec![self.throw_into(plan, false)]);
+        }
+        if self.chance(80) {
+            wanted.push(vec![self.throw_into(plan, true)]);
+        }
+        if self.chance(60) {
+            wanted.push(vec![self.once(plan, 0, false)]);
+        }
+        if self.chance(60) {
+            wanted.push(vec![self.drive_inner(plan)]);
+        }
+        self.shuffle(&mut wanted);
+        wanted
+    }
+
+    fn splices(&mut self, plan: &Plan, family: u8) -> Vec<Splice> {
+        let count = 2 + self.below(3);
+        let mut splices: Vec<Splice> = (0..count)
+            .map(|_| {
+                let actions = match self.below(100) {
+                    0..=54 => vec![self.suspend(plan)],
+                    55..=69 => vec![self.switch(plan, family)],
+                    _ => self.step(plan, family),
+                };
+                Splice {
+                    point: self.byte(),
+                    actions,
+                }
+            })
+            .collect();
+        // A leaf that never suspends is only code.
+        splices.push(Splice {
+            point: self.byte(),
+            actions: vec![self.suspend(plan)],
+        });
+        splices
+    }
+
+    /// One step of a task, with what belongs to it.
+    fn step(&mut self, plan: &Plan, family: u8) -> Vec<Action> {
+        let action = match self.below(100) {
+            0..=24 => self.suspend(plan),
+            25..=34 => self.switch(plan, family),
+            35..=46 => self.drive_inner(plan),
+            47..=56 => self.once(plan, family, false),
+            57..=60 => self.throw_into(plan, false),
+            61..=64 => self.throw_into(plan, true),
+            65..=68 => Action::Call(self.byte(), self.linkage()),
+            69..=74 => {
+                // An exception through whatever runs here, caught in the same function.
+                let catch = self.catch(plan, 100);
+                let thrown = if self.chance(60) {
+                    Action::Throw(self.choose(&plan.throwable()))
+                } else {
+                    Action::Rethrow
+                };
+                return vec![Action::Try(catch, 2), self.suspend(plan), thrown];
+            }
+            75..=78 => {
+                let mask = self.weighted(&[(50, 3), (50, 7)]);
+                return vec![
+                    Action::When(mask, 1),
+                    Action::Throw(self.choose(&plan.throwable())),
+                ];
+            }
+            79..=84 => {
+                let times = 2 + self.below(3) as u8;
+                let inner = match self.below(3) {
+                    0 => self.once(plan, family, false),
+                    1 => self.switch(plan, family),
+                    _ => self.suspend(plan),
+                };
+                return vec![Action::Repeat(times, 1), inner];
+            }
+            85..=87 if !plan.callbacks.is_empty() => {
+                // What suspends after a re-entry must still find its handlers.
+                return vec![Action::Reenter(self.byte()), self.suspend(plan)];
+            }
+            _ => self.small(plan),
+        };
+        vec![action]
+    }
+
+    /// A step without stack switching.
+    fn small(&mut self, plan: &Plan) -> Action {
+        match self.below(10) {
+            0..=2 if !plan.callbacks.is_empty() => Action::Reenter(self.byte()),
+            0..=5 => Action::Log(self.byte()),
+            6 => Action::Grow,
+            7 => Action::Rethrow,
+            _ => Action::Touch,
+        }
+    }
+
+    fn suspend(&mut self, plan: &Plan) -> Action {
+        Action::Suspend(self.choose(&plan.suspendable()))
+    }
+
+    fn switch(&mut self, plan: &Plan, family: u8) -> Action {
+        let tasks = plan.tasks_of(family, Entry::Switch);
+        let source = if tasks.is_empty() {
+            self.source(plan, family)
+        } else {
+            Source::Fresh(self.choose(&tasks))
+        };
+        Action::Switch(family, source)
+    }
+
+    fn source(&mut self, plan: &Plan, family: u8) -> Source {
+        match self.below(10) {
+            0..=4 => Source::Fresh(self.choose(&plan.tasks_of(family, Entry::Loop))),
+            5..=7 => Source::Stack,
+            8 => Source::Global,
+            _ => Source::Received,
+        }
+    }
+
+    fn drive_root(&mut self, plan: &Plan, task: Option<u8>) -> Action {
+        let source = match task {
+            Some(task) => Source::Fresh(task),
+            None => self.source(plan, 0),
+        };
+        Action::Drive {
+            driver: 0,
+            source,
+            catch: self.catch(plan, 80),
+        }
+    }
+
+    fn drive_inner(&mut self, plan: &Plan) -> Action {
+        let driver = match plan.drivers.len() as u32 {
+            1 => 0,
+            count => 1 + self.below(count - 1) as u8,
+        };
+        let source = self.source(plan, plan.drivers[usize::from(driver)].family);
+        Action::Drive {
+            driver,
+            source,
+            catch: self.catch(plan, 60),
+        }
+    }
+
+    /// Resume once under a small handler list. `bare` where nobody around handles the rest.
+    fn once(&mut self, plan: &Plan, family: u8, bare: bool) -> Action {
+        let source = self.source(plan, family);
+        let mut tags = Vec::new();
+        if !bare {
+            let suspendable = plan.suspendable();
+            for _ in 0..1 + self.below(3) {
+                tags.push(self.choose(&suspendable));
+            }
+        }
+        let fitting: Vec<u8> = (0..plan.drivers.len() as u8)
+            .filter(|&driver| plan.drivers[usize::from(driver)].family == family)
+            .collect();
+        let after = match self.below(100) {
+            0..=24 => After::Park,
+            25..=34 => After::ParkGlobal,
+            35..=49 => After::Drive(self.choose(&fitting)),
+            50..=62 => After::Resume,
+            63..=77 => After::Throw(self.choose(&plan.throwable())),
+            78..=93 => After::ThrowRef(self.choose(&plan.throwable())),
+            94..=95 => After::Twice,
+            96 => After::BindTwice,
+            _ => After::Leak,
+        };
+        let catch = match after {
+            After::Throw(_) | After::ThrowRef(_) => self.catch(plan, 90),
+            _ => self.catch(plan, 35),
+        };
+        Action::Once {
+            family,
+            source,
+            tags,
+            switch: self.chance(30),
+            after,
+            catch,
+        }
+    }
+
+    fn throw_into(&mut self, plan: &Plan, by_reference: bool) -> Action {
+        let tag = self.choose(&plan.throwable());
+        let exception = if by_reference {
+            Injected::Ref(tag)
+        } else {
+            Injected::Tag(tag)
+        };
+        let source = match self.below(10) {
+            0..=2 => Source::Fresh(self.choose(&plan.tasks_of(0, Entry::Loop))),
+            3..=7 => Source::Stack,
+            _ => Source::Global,
+        };
+        Action::Inject {
+            family: 0,
+            source,
+            exception,
+            catch: self.catch(plan, 90),
+        }
+    }
+
+    fn dead(&mut self, plan: &Plan) -> Action {
+        let consumer = match self.below(10) {
+            0..=3 => Consumer::Drive(0),
+            4..=5 => Consumer::Bind,
+            6..=7 => Consumer::Throw(self.choose(&plan.throwable())),
+            _ => Consumer::Switch,
+        };
+        Action::Dead(0, consumer)
+    }
+
+    fn catch(&mut self, plan: &Plan, percent: u32) -> Catch {
+        if !self.chance(percent) {
+            return Catch::default();
+        }
+        let throwable = plan.throwable();
+        let mut tags = Vec::new();
+        if self.chance(45) {
+            for _ in 0..1 + self.below(3) {
+                tags.push(self.choose(&throwable));
+            }
+        }
+        Catch {
+            all: tags.is_empty() || self.chance(80),
+            tags,
+            refs: self.chance(45),
+        }
+    }
+
+    fn linkage(&mut self) -> Linkage {
+        self.weighted(&[
+            (34, Linkage::Direct),
+            (33, Linkage::Ref),
+            (33, Linkage::Indirect),
+        ])
+    }
+
+    fn trap_kind(&mut self) -> TrapKind {
+        use TrapKind::*;
+        self.weighted(&[
+            (2, Unreachable),
+            (2, DivideByZero),
+            (2, OutOfBounds),
+            (2, NullContinuation),
+            (1, NullFunction),
+            (2, NullException),
+            (1, ThrowNull),
+            (1, Uninitialized),
+            (1, BindNull),
+        ])
+    }
+}

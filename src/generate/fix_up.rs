@@ -1,0 +1,542 @@
+//! Makes any plan valid: a total function from values of the plan's types to plans that compile to valid modules.
+//!
+//! Rules that hold afterwards: every index is in range and of the right kind, every tag stands only where its type allows,
+//! sizes are bounded, what a feature mask excludes is gone. A valid plan is left as it is, so fixing twice changes nothing.
+//! Whether a plan is *interesting* (whether tags are handled, whether anything is executed) is not decided here.
+
+use super::plan::*;
+
+/// Longest list of values in a type, except for a task's prefix.
+const MAX_VALUES: usize = 120;
+/// Longest prefix of a task; the specification's implementation limit for parameters is 1,000.
+const MAX_PREFIX: usize = 640;
+/// Most tags and tasks that a plan brings along; fixing adds up to [`SPARE`] where a kind is missing.
+const MAX_TAGS: usize = 12;
+const MAX_TASKS: usize = 12;
+/// One throwable and one suspendable tag and a switch tag for each of three families; a task for each of them.
+const SPARE: usize = 5;
+/// Deepest nesting of `When`, `Repeat` and `Try`.
+const MAX_NESTING: u32 = 3;
+
+impl Plan {
+    /// Makes the plan valid, changing as little as possible. Idempotent.
+    pub fn fix_up(&mut self) {
+        self.fix_families();
+        self.fix_tags();
+        self.logs.truncate(4);
+        for log in &mut self.logs {
+            fix_types(&mut log.params, &self.features, 0, MAX_VALUES);
+            fix_types(&mut log.results, &self.features, 0, MAX_VALUES);
+        }
+        self.fix_tasks();
+        self.fix_drivers();
+        self.callbacks.truncate(4);
+        self.calls.truncate(8);
+        self.start = self
+            .start
+            .filter(|_| !self.callbacks.is_empty())
+            .map(|start| start % self.callbacks.len() as u8);
+        self.fuel = self.fuel.clamp(1, 120);
+        self.fix_actions();
+    }
+
+    fn fix_families(&mut self) {
+        self.families.truncate(3);
+        if self.families.is_empty() {
+            self.families.push(Family {
+                params: Vec::new(),
+                results: Vec::new(),
+                symmetric: false,
+                switch_values: Vec::new(),
+                switch_tag: 0,
+                open: false,
+            });
+        }
+        let count = self.families.len() as u8;
+        for family in &mut self.families {
+            fix_types(&mut family.params, &self.features, count, MAX_VALUES);
+            fix_types(&mut family.results, &self.features, count, MAX_VALUES);
+            if family.symmetric {
+                family.switch_values.clear();
+            }
+            fix_types(&mut family.switch_values, &self.features, count, MAX_VALUES);
+            family.open &= self.features.subtyping;
+        }
+        self.types.grouped &= self.features.subtyping;
+    }
+
+    fn fix_tags(&mut self) {
+        bound(&mut self.tags, MAX_TAGS);
+        let families = self.families.len() as u8;
+        for tag in &mut self.tags {
+            fix_types(&mut tag.params, &self.features, families, MAX_VALUES);
+            fix_types(&mut tag.results, &self.features, families, MAX_VALUES);
+            // The host makes imported tags by their type alone, which it can do for types that refer to no other.
+            tag.imported &= tag
+                .params
+                .iter()
+                .chain(&tag.results)
+                .all(|ty| ty.is_plain());
+        }
+        if self.throwable().is_empty() {
+            self.tags.push(Tag {
+                params: vec![ValueType::I32],
+                results: Vec::new(),
+                imported: false,
+            });
+        }
+        if self.suspendable().is_empty() {
+            let results = self.families[0].loop_params(0);
+            self.tags.push(Tag {
+                params: Vec::new(),
+                results,
+                imported: false,
+            });
+        }
+        for index in 0..self.families.len() {
+            let results = self.families[index].results.clone();
+            let fits = |tag: &Tag| tag.params.is_empty() && tag.results == results;
+            let wanted = usize::from(self.families[index].switch_tag);
+            if !self.tags.get(wanted).is_some_and(fits) {
+                let found = self.tags.iter().position(fits).unwrap_or_else(|| {
+                    self.tags.push(Tag {
+                        params: Vec::new(),
+                        results: results.clone(),
+                        imported: false,
+                    });
+                    self.tags.len() - 1
+                });
+                self.families[index].switch_tag = found as u8;
+            }
+        }
+    }
+
+    fn fix_tasks(&mut self) {
+        bound(&mut self.tasks, MAX_TASKS);
+        let families = self.families.len() as u8;
+        for task in &mut self.tasks {
+            task.family %= families;
+            let family = &self.families[usize::from(task.family)];
+            if family.symmetric {
+                task.entry = Entry::Loop;
+            }
+            if task.entry == Entry::Switch {
+                task.prefix.clear();
+                task.nominal = Nominal::Loop;
+            }
+            fix_types(&mut task.prefix, &self.features, families, MAX_PREFIX);
+            task.two_binds &= task.prefix.len() > 1;
+            let bare = task.prefix.is_empty();
+            task.nominal = match task.nominal {
+                Nominal::Loop if !bare => Nominal::Own,
+                Nominal::Sub if !(bare && family.open) => Nominal::Own,
+                Nominal::Rec if !self.features.subtyping => Nominal::Own,
+                nominal => nominal,
+            };
+            let plain_results = family.results.iter().all(|ty| ty.is_plain());
+            let plain_params = family
+                .loop_params(task.family)
+                .iter()
+                .chain(&task.prefix)
+                .all(|ty| ty.is_plain());
+            match &mut task.body {
+                TaskBody::Host if plain_results && plain_params && task.entry == Entry::Loop => {
+                    // The host makes functions by their type alone, which it can do for types in no group.
+                    task.nominal = Nominal::Own;
+                }
+                TaskBody::Host => {
+                    task.body = TaskBody::Script(
+                        Script {
+                            actions: Vec::new(),
+                            salt: 0,
+                        },
+                        End::Return,
+                    );
+                }
+                TaskBody::Woven(leaf) if !plain_results => {
+                    let actions = leaf
+                        .splices
+                        .iter()
+                        .flat_map(|splice| splice.actions.iter().cloned())
+                        .collect();
+                    task.body = TaskBody::Script(
+                        Script {
+                            actions,
+                            salt: leaf.salt,
+                        },
+                        End::Return,
+                    );
+                }
+                TaskBody::Woven(leaf) => {
+                    // Among what wasm-smith may call is the leaf itself, and it does not see all of these parameters.
+                    leaf.control &= plain_params && task.entry == Entry::Loop;
+                    leaf.splices.truncate(12);
+                }
+                TaskBody::Script(..) => {}
+            }
+        }
+        for family in 0..families {
+            if self.tasks_of(family, Entry::Loop).is_empty() {
+                self.tasks.push(Task {
+                    family,
+                    entry: Entry::Loop,
+                    prefix: Vec::new(),
+                    two_binds: false,
+                    nominal: Nominal::Loop,
+                    body: TaskBody::Script(
+                        Script {
+                            actions: Vec::new(),
+                            salt: 0,
+                        },
+                        End::Return,
+                    ),
+                });
+            }
+        }
+        let (throwable, features) = (self.throwable(), self.features);
+        let by_family: Vec<Vec<u8>> = (0..families)
+            .map(|family| self.tasks_of(family, Entry::Loop))
+            .collect();
+        for task in &mut self.tasks {
+            if let TaskBody::Script(_, end) = &mut task.body {
+                match end {
+                    End::Tail(callee, _) if features.tail_calls => {
+                        *callee = among(*callee, &by_family[usize::from(task.family)]);
+                    }
+                    End::Tail(..) => *end = End::Return,
+                    End::Throw(tag) => *tag = among(*tag, &throwable),
+                    End::Return => {}
+                }
+            }
+        }
+    }
+
+    fn fix_drivers(&mut self) {
+        self.drivers.truncate(6);
+        if self.drivers.is_empty() {
+            let clauses = self
+                .suspendable()
+                .into_iter()
+                .map(|tag| Clause::On {
+                    tag,
+                    then: Then::Continue,
+                    mask: 0,
+                })
+                .chain([Clause::Switch])
+                .collect();
+            let family = 0;
+            self.drivers.push(Driver {
+                family,
+                clauses,
+                drain: false,
+                guard: false,
+                effect: Effect::None,
+                salt: 0,
+            });
+        }
+        let (throwable, logs) = (self.throwable(), self.logs.len() as u8);
+        let mut drivers = std::mem::take(&mut self.drivers);
+        for driver in &mut drivers {
+            driver.family %= self.families.len() as u8;
+            driver.clauses.truncate(24);
+            driver.effect = match driver.effect {
+                Effect::Log(_) if logs == 0 => Effect::None,
+                Effect::Log(log) => Effect::Log(log % logs),
+                other => other,
+            };
+            for clause in &mut driver.clauses {
+                let Clause::On { tag, then, mask } = clause else {
+                    continue;
+                };
+                *tag %= self.tags.len() as u8;
+                let resumable = self.continues(*tag, driver.family);
+                *then = match *then {
+                    Then::Continue | Then::Park | Then::ParkGlobal | Then::Relay(_)
+                        if !resumable =>
+                    {
+                        Then::Leak
+                    }
+                    Then::Throw(tag) => Then::Throw(among(tag, &throwable)),
+                    Then::ThrowRef(tag) => Then::ThrowRef(among(tag, &throwable)),
+                    Then::Relay(tag) => Then::Relay(self.suspendable_near(tag)),
+                    other => other,
+                };
+                if !resumable || *then == Then::Continue {
+                    *mask = 0;
+                }
+            }
+        }
+        self.drivers = drivers;
+    }
+
+    fn fix_actions(&mut self) {
+        let plan = self.clone();
+        for task in &mut self.tasks {
+            match &mut task.body {
+                TaskBody::Woven(leaf) => {
+                    for splice in &mut leaf.splices {
+                        plan.fix_script(&mut splice.actions);
+                    }
+                }
+                TaskBody::Script(script, _) => plan.fix_script(&mut script.actions),
+                TaskBody::Host => {}
+            }
+        }
+        for callback in &mut self.callbacks {
+            plan.fix_script(&mut callback.actions);
+        }
+        for call in &mut self.calls {
+            fix_types(
+                &mut call.results,
+                &plan.features,
+                plan.families.len() as u8,
+                MAX_VALUES,
+            );
+            plan.fix_script(&mut call.script.actions);
+        }
+    }
+
+    /// Tags an exception can have.
+    pub(super) fn throwable(&self) -> Vec<u8> {
+        self.tags_where(|tag| tag.results.is_empty())
+    }
+
+    /// Tags that a script suspends with: those after which a driver of the first family can go on.
+    pub(super) fn suspendable(&self) -> Vec<u8> {
+        let params = self.families[0].loop_params(0);
+        self.tags_where(|tag| tag.results.ends_with(&params))
+    }
+
+    fn tags_where(&self, fits: impl Fn(&Tag) -> bool) -> Vec<u8> {
+        self.tags
+            .iter()
+            .enumerate()
+            .filter(|(_, tag)| fits(tag))
+            .map(|(index, _)| index as u8)
+            .collect()
+    }
+
+    fn suspendable_near(&self, tag: u8) -> u8 {
+        among(tag, &self.suspendable())
+    }
+
+    /// Whether a continuation of `family` that suspended with `tag` can be bound to the loop type.
+    pub(super) fn continues(&self, tag: u8, family: u8) -> bool {
+        let params = self.families[usize::from(family)].loop_params(family);
+        self.tags[usize::from(tag)].results.ends_with(&params)
+    }
+
+    /// The tasks of a family that start in this way.
+    pub(super) fn tasks_of(&self, family: u8, entry: Entry) -> Vec<u8> {
+        let fits = |task: &&Task| task.family == family && task.entry == entry;
+        (0u8..)
+            .zip(&self.tasks)
+            .filter(|(_, task)| fits(task))
+            .map(|(index, _)| index)
+            .collect()
+    }
+
+    fn fix_script(&self, actions: &mut Vec<Action>) {
+        actions.truncate(16);
+        self.fix_sequence(actions, 0);
+    }
+
+    fn fix_sequence(&self, actions: &mut [Action], nesting: u32) {
+        let mut rest = actions;
+        while let Some((first, following)) = rest.split_first_mut() {
+            self.fix_action(first);
+            let count = match first {
+                Action::When(_, count) | Action::Repeat(_, count) | Action::Try(_, count) => {
+                    *count = (*count).min(following.len() as u8);
+                    if nesting == MAX_NESTING {
+                        *count = 0;
+                    }
+                    usize::from(*count)
+                }
+                _ => 0,
+            };
+            let (inner, outer) = following.split_at_mut(count);
+            self.fix_sequence(inner, nesting + 1);
+            rest = outer;
+        }
+    }
+
+    fn fix_source(&self, source: &mut Source, family: u8) {
+        if let Source::Fresh(task) = source {
+            *task = among(*task, &self.tasks_of(family, Entry::Loop));
+        }
+    }
+
+    fn fix_driver(&self, driver: &mut u8, family: Option<u8>) -> bool {
+        let fitting: Vec<u8> = (0..self.drivers.len() as u8)
+            .filter(|&driver| {
+                family.is_none_or(|family| self.drivers[usize::from(driver)].family == family)
+            })
+            .collect();
+        if fitting.is_empty() {
+            return false;
+        }
+        *driver = among(*driver, &fitting);
+        true
+    }
+
+    fn fix_catch(&self, catch: &mut Catch) {
+        let throwable = self.throwable();
+        catch.tags.truncate(4);
+        for tag in &mut catch.tags {
+            *tag = among(*tag, &throwable);
+        }
+        if let Some(&first) = catch.tags.first() {
+            let params = &self.tags[usize::from(first)].params;
+            catch
+                .tags
+                .retain(|&tag| self.tags[usize::from(tag)].params == *params);
+        }
+    }
+
+    fn fix_action(&self, action: &mut Action) {
+        let families = self.families.len() as u8;
+        match action {
+            Action::Suspend(tag) => *tag = self.suspendable_near(*tag),
+            Action::Switch(family, source) => {
+                *family %= families;
+                if self.families[usize::from(*family)].symmetric {
+                    self.fix_source(source, *family);
+                } else {
+                    let tasks = self.tasks_of(*family, Entry::Switch);
+                    if tasks.is_empty() {
+                        *action = Action::Touch;
+                    } else if let Source::Fresh(task) = source {
+                        *task = among(*task, &tasks);
+                    } else {
+                        *source = Source::Fresh(tasks[0]);
+                    }
+                }
+            }
+            Action::Drive {
+                driver,
+                source,
+                catch,
+            } => {
+                self.fix_driver(driver, None);
+                self.fix_source(source, self.drivers[usize::from(*driver)].family);
+                self.fix_catch(catch);
+            }
+            Action::Once {
+                family,
+                source,
+                tags,
+                switch: _,
+                after,
+                catch,
+            } => {
+                *family %= families;
+                self.fix_source(source, *family);
+                self.fix_catch(catch);
+                tags.truncate(4);
+                for tag in tags.iter_mut() {
+                    *tag %= self.tags.len() as u8;
+                }
+                let Some(&first) = tags.first() else {
+                    *after = After::Leak;
+                    return;
+                };
+                let type_of = |tag: u8| {
+                    let tag = &self.tags[usize::from(tag)];
+                    (&tag.params, &tag.results)
+                };
+                tags.retain(|&tag| type_of(tag) == type_of(first));
+                let throwable = self.throwable();
+                match after {
+                    After::Drive(driver) => {
+                        let drivable = self.continues(first, *family);
+                        let found = drivable && self.fix_driver(driver, Some(*family));
+                        *after = if found {
+                            After::Drive(*driver)
+                        } else {
+                            After::Leak
+                        };
+                    }
+                    After::Park | After::ParkGlobal | After::BindTwice
+                        if !self.continues(first, *family) =>
+                    {
+                        *after = After::Leak;
+                    }
+                    After::Throw(tag) | After::ThrowRef(tag) => *tag = among(*tag, &throwable),
+                    _ => {}
+                }
+            }
+            Action::Inject {
+                family,
+                source,
+                exception,
+                catch,
+            } => {
+                *family %= families;
+                self.fix_source(source, *family);
+                self.fix_catch(catch);
+                let (Injected::Tag(tag) | Injected::Ref(tag)) = exception;
+                *tag = among(*tag, &self.throwable());
+            }
+            Action::Call(task, _) => *task %= self.tasks.len() as u8,
+            Action::Throw(tag) => *tag = among(*tag, &self.throwable()),
+            Action::Log(log) => match self.logs.len() as u8 {
+                0 => *action = Action::Touch,
+                count => *log %= count,
+            },
+            Action::Reenter(callback) => match self.callbacks.len() as u8 {
+                0 => *action = Action::Touch,
+                count => *callback %= count,
+            },
+            Action::Dead(family, consumer) => {
+                *family %= families;
+                match consumer {
+                    Consumer::Drive(driver) => {
+                        if !self.fix_driver(driver, Some(*family)) {
+                            *consumer = Consumer::Bind;
+                        }
+                    }
+                    Consumer::Throw(tag) => *tag = among(*tag, &self.throwable()),
+                    Consumer::Switch if !self.families[usize::from(*family)].symmetric => {
+                        *consumer = Consumer::Bind
+                    }
+                    Consumer::Switch | Consumer::Bind => {}
+                }
+            }
+            Action::Rethrow | Action::Grow | Action::Touch | Action::Trap(_) => {}
+            Action::When(..) => {}
+            Action::Repeat(times, _) => *times %= 8,
+            Action::Try(catch, _) => self.fix_catch(catch),
+        }
+    }
+}
+
+/// The `wanted`-th of `choices`, or `wanted` itself where it is one of them already.
+fn among(wanted: u8, choices: &[u8]) -> u8 {
+    if choices.contains(&wanted) {
+        wanted
+    } else {
+        choices[usize::from(wanted) % choices.len()]
+    }
+}
+
+/// Cuts a list to `most` items unless it is only longer by what an earlier fix added.
+fn bound<T>(items: &mut Vec<T>, most: usize) {
+    if items.len() > most + SPARE {
+        items.truncate(most);
+    }
+}
+
+/// Bounds a list of types; `families` is 0 where no continuation type may stand.
+fn fix_types(types: &mut Vec<ValueType>, features: &super::Features, families: u8, limit: usize) {
+    types.truncate(limit);
+    for ty in types {
+        *ty = match *ty {
+            ValueType::F32 if !features.floats => ValueType::I32,
+            ValueType::F64 if !features.floats => ValueType::I64,
+            ValueType::ContRef(_) if families == 0 => ValueType::FuncRef,
+            ValueType::ContRef(family) => ValueType::ContRef(family % families),
+            plain => plain,
+        };
+    }
+}
