@@ -46,7 +46,7 @@ pub mod trace;
 mod translate;
 mod types;
 
-pub use api::exn::{ContRef, ExnRef, Exception};
+pub use api::exn::{ExnRef, Exception};
 pub use api::extern_::Extern;
 pub use api::func::Func;
 pub use api::global::Global;
@@ -56,7 +56,7 @@ pub use api::memory::Memory;
 pub use api::store::{AsContext, AsContextMut, Caller, Store};
 pub use api::table::Table;
 pub use api::tag::Tag;
-pub use api::val::{ExternRef, Val};
+pub use api::val::{AnyRef, ContRef, ExternRef, Val};
 pub use compile::Engine;
 pub use config::{Config, Limits, OptLevel, RegallocAlgorithm};
 pub use error::{Error, Exhaustion, Location, Trap, TrapKind, Unsupported};

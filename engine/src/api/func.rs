@@ -7,14 +7,14 @@ use crate::runtime::entry;
 use crate::runtime::host::HostFunc;
 use crate::runtime::layout::{FuncRef, ValRaw};
 use crate::runtime::store::StoreInner;
-use crate::types::FuncType;
+use crate::types::{FuncType, ValType};
 use std::ptr::NonNull;
 
 /// A function of a store. A handle is small and may be copied; using it with another store panics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Func {
-    store_id: u64,
-    func_ref: NonNull<FuncRef>,
+    pub(crate) store_id: u64,
+    pub(crate) func_ref: NonNull<FuncRef>,
 }
 
 impl Func {
@@ -31,13 +31,11 @@ impl Func {
         let store = store.inner_mut();
         let erased_type = ty.clone();
         let erased = move |store: *mut StoreInner, values: &mut [ValRaw]| -> Result<(), Error> {
-            // SAFETY: a host function runs while its store's code waits for it, and nothing else refers to the store.
-            let args = {
-                let store = unsafe { &mut *store };
-                let params = erased_type.params().iter().zip(&*values);
-                params.map(|(ty, raw)| Val::from_raw(store, ty, *raw)).collect::<Vec<_>>()
-            };
-            let mut results: Vec<Val> = erased_type.results().iter().map(Val::default_for).collect();
+            let params = erased_type.params().iter().zip(&*values);
+            // SAFETY: a host function runs while its store's code waits for it, and nothing else refers to the store; the
+            // arguments are of its parameter types.
+            let args: Vec<_> = params.map(|(ty, raw)| unsafe { Val::from_raw(&*store, *raw, ty) }).collect();
+            let mut results: Vec<Val> = erased_type.results().iter().map(placeholder).collect();
             // SAFETY: as above, and this store's data is a `T`: it was in `Func::new`, which made this closure.
             closure(unsafe { Caller::new(store) }, &args, &mut results)?;
             // SAFETY: as above; the `Caller` is gone.
@@ -48,14 +46,12 @@ impl Func {
             Ok(())
         };
         let func_ref = HostFunc::create(store, ty, Box::new(erased));
-        // SAFETY: a new host function's reference, which is not null.
-        unsafe { Func::from_raw(store.id, func_ref) }
+        Func::from_raw(store.id, func_ref)
     }
 
-    /// # Safety
-    /// `func_ref` is a function of the store with this id.
-    pub(crate) unsafe fn from_raw(store_id: u64, func_ref: *mut FuncRef) -> Func {
-        Func { store_id, func_ref: NonNull::new(func_ref).expect("references to functions are not null") }
+    /// A handle of a function of the store with this id.
+    pub(crate) fn from_raw(store_id: u64, func_ref: NonNull<FuncRef>) -> Func {
+        Func { store_id, func_ref }
     }
 
     /// The function's reference. Panics if the handle belongs to another store.
@@ -113,8 +109,18 @@ impl Func {
         // SAFETY: the call is over.
         let inner = unsafe { &mut *inner };
         for ((ty, result), raw) in ty.results().iter().zip(results).zip(&values) {
-            *result = Val::from_raw(inner, ty, *raw);
+            // SAFETY: the function has left values of its result types.
+            *result = unsafe { Val::from_raw(inner, *raw, ty) };
         }
         Ok(())
+    }
+}
+
+/// What a host function's result is before the host has set it. Where the type has no default value, the null of its hierarchy,
+/// which is then refused as a result.
+fn placeholder(ty: &ValType) -> Val {
+    match ty {
+        ValType::Ref(reference) => Val::null(reference.heap_type()),
+        number => Val::default_for(number).expect("numbers have a default value"),
     }
 }

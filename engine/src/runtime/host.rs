@@ -10,6 +10,7 @@ use crate::types::FuncType;
 use std::ffi::c_void;
 use std::mem::offset_of;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::NonNull;
 
 /// A host function with its types erased: works on argument and result slots of the store.
 pub(crate) type HostClosure = Box<dyn Fn(*mut StoreInner, &mut [ValRaw]) -> Result<(), Error>>;
@@ -32,7 +33,7 @@ pub(crate) const HOST_FUNC_REF: i32 = offset_of!(HostFunc, func_ref) as i32;
 
 impl HostFunc {
     /// Allocates a host function in `store` and returns its function reference.
-    pub fn create(store: &mut StoreInner, ty: FuncType, closure: HostClosure) -> *mut FuncRef {
+    pub fn create(store: &mut StoreInner, ty: FuncType, closure: HostClosure) -> NonNull<FuncRef> {
         let type_id = store.types.canonical_func(&ty);
         let address = store.allocate_function_address();
         let mut host = Box::new(HostFunc {
@@ -49,7 +50,7 @@ impl HostFunc {
             closure,
         });
         host.func_ref.vmctx = (&raw mut *host).cast::<c_void>();
-        let func_ref = &raw mut host.func_ref;
+        let func_ref = NonNull::from(&mut host.func_ref);
         store.host_funcs.push(host);
         func_ref
     }

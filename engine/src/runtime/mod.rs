@@ -8,6 +8,7 @@ pub(crate) mod exn;
 pub(crate) mod fiber;
 pub(crate) mod host;
 pub(crate) mod instance;
+pub(crate) mod instantiate;
 pub(crate) mod layout;
 pub(crate) mod libcalls;
 pub(crate) mod objects;

@@ -5,7 +5,7 @@
 //! recorded through [`StoreInner::record`].
 
 use super::exn::ExnObject;
-use super::fiber::{ClauseKind, Fiber};
+use super::fiber::ClauseKind;
 use super::layout::{FuncRef, ValRaw, VmStore, VmTag};
 use super::store::StoreInner;
 use super::switch::find_handler;
@@ -132,7 +132,7 @@ impl StoreInner {
             let exn = &*(word as *const ExnObject);
             (exn, self.tag(exn.tag))
         };
-        let values = tag.ty.params().iter().zip(exn.payload()).map(|(ty, raw)| self.value(ty, *raw)).collect();
+        let values = tag.ty.ty().params().iter().zip(exn.payload()).map(|(ty, raw)| self.value(ty, *raw)).collect();
         (tag.vm.address, values)
     }
 }
@@ -277,10 +277,4 @@ pub(crate) unsafe extern "C" fn trace_catch(vm: *mut VmStore, exception: u64, cl
     let store = unsafe { store(vm) };
     let tag = super::exn::tag_address(exception);
     store.record(EventKind::Catch { tag, clause }, None);
-}
-
-/// What the header of a captured chain says, for observers: whether `word` is still good.
-pub(crate) fn is_consumed(store: &StoreInner, word: u64) -> bool {
-    let (_, good): (*mut Fiber, bool) = store.stacks.lookup(word);
-    !good
 }

@@ -15,6 +15,7 @@
 
 mod call;
 mod control;
+mod convert;
 mod exception;
 mod memory;
 mod numeric;
