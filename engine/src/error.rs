@@ -96,6 +96,9 @@ pub enum Exhaustion {
     /// The number of exceptions that a store may allocate.
     #[error("exceptions")]
     Exceptions,
+    /// The size that a new memory or table starts with.
+    #[error("memory")]
+    Memory,
 }
 
 /// A construct that the engine does not implement.

@@ -94,7 +94,6 @@ pub(crate) struct Export {
 #[derive(Debug)]
 pub(crate) struct ElementSegment {
     pub mode: ElementMode,
-    pub ty: wasmparser::RefType,
     pub items: ElementItems,
 }
 

@@ -342,11 +342,11 @@ impl Reader {
                 offset: self.const_expr(offset_expr)?,
             },
         };
-        let (ty, items) = match element.items {
+        let items = match element.items {
             wasmparser::ElementItems::Functions(functions) => {
                 let functions = functions.into_iter().collect::<Result<Vec<u32>, _>>()?;
                 functions.iter().for_each(|&function| self.escape(function));
-                (RefType::FUNC, ElementItems::Functions(functions))
+                ElementItems::Functions(functions)
             }
             wasmparser::ElementItems::Expressions(ty, expressions) => {
                 self.ref_type(ty, element.range.start);
@@ -354,10 +354,10 @@ impl Reader {
                     .into_iter()
                     .map(|expr| self.const_expr(expr?))
                     .collect::<Result<Vec<_>, Error>>()?;
-                (ty, ElementItems::Expressions(expressions))
+                ElementItems::Expressions(expressions)
             }
         };
-        self.info.elements.push(ElementSegment { mode, ty, items });
+        self.info.elements.push(ElementSegment { mode, items });
         Ok(())
     }
 

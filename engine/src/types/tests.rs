@@ -156,7 +156,8 @@ fn heap_types_match_within_their_hierarchy() {
     let section =
         section("(module (type $f (func)) (type $c (cont $f)) (type (struct)) (type (array i8)))");
     let [func, cont, structure, array] = [0, 1, 2, 3].map(|index| defined(&section, index));
-    let hierarchies: [(&[HeapType], &[(usize, usize)]); 5] = [
+    type Pairs<'a> = &'a [(usize, usize)];
+    let hierarchies: [(&[HeapType], Pairs<'_>); 5] = [
         (&[NoFunc, func, Func], &[(0, 1), (1, 2), (0, 2)]),
         (&[NoCont, cont, Cont], &[(0, 1), (1, 2), (0, 2)]),
         (&[NoExtern, Extern], &[(0, 1)]),

@@ -1,0 +1,269 @@
+//! Values, as hosts see them, and their form in the slots that compiled code reads.
+//!
+//! In a slot a number is its bits, and a reference one word: 0 for null, the address of a [`FuncRef`] or of an exception
+//! object, the number of an external reference, or a continuation's slot and generation.
+
+use super::exn::ExnRef;
+use super::extern_::check_store;
+use super::func::Func;
+use super::store::AsContext;
+use crate::error::Error;
+use crate::runtime::exn::ExnObject;
+use crate::runtime::host::ensure_wasm_call;
+use crate::runtime::layout::{FuncRef, ValRaw};
+use crate::runtime::store::StoreInner;
+use crate::types::{HeapTop, HeapType, RefType, ValType};
+use std::ptr::NonNull;
+
+/// A value. Floats are given as their bits, so that every NaN keeps its payload.
+#[derive(Clone, Copy, Debug)]
+pub enum Val {
+    /// A 32-bit integer.
+    I32(i32),
+    /// A 64-bit integer.
+    I64(i64),
+    /// The bits of a 32-bit float.
+    F32(u32),
+    /// The bits of a 64-bit float.
+    F64(u64),
+    /// The bits of a vector.
+    V128(u128),
+    /// A function, or null.
+    FuncRef(Option<Func>),
+    /// A host's reference, or null.
+    ExternRef(Option<ExternRef>),
+    /// An internal reference, or null.
+    AnyRef(Option<AnyRef>),
+    /// An exception, or null.
+    ExnRef(Option<ExnRef>),
+    /// A continuation, or null.
+    ContRef(Option<ContRef>),
+}
+
+/// A host's reference: a number of the host's choice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ExternRef(u64);
+
+impl ExternRef {
+    /// The reference that stands for `value`.
+    pub fn new(value: u64) -> Self {
+        ExternRef(value)
+    }
+
+    /// What it stands for.
+    pub fn value(&self) -> u64 {
+        self.0
+    }
+}
+
+/// A reference to a structure, an array or an `i31`. There is none yet: the instructions that make one are not supported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AnyRef {}
+
+/// A reference to a continuation.
+///
+/// Every method panics when it is used with another store than the one that the continuation belongs to.
+#[derive(Clone, Copy, Debug)]
+pub struct ContRef {
+    store_id: u64,
+    word: u64,
+    /// Canonical number of the continuation type under which it came to the host; none for `contref`.
+    type_id: Option<u32>,
+}
+
+impl ContRef {
+    /// Whether the continuation has been resumed, bound, thrown into or switched to since this reference was made.
+    pub fn is_consumed(&self, store: &impl AsContext) -> bool {
+        let store = store.inner();
+        check_store(store, self.store_id, "continuation");
+        let (_, current) = store.stacks.lookup(self.word);
+        !current
+    }
+
+    /// The number that traces give the continuation; `None` when the engine does not trace.
+    pub fn number(&self, store: &impl AsContext) -> Option<u64> {
+        let store = store.inner();
+        check_store(store, self.store_id, "continuation");
+        store.tracer.as_ref()?.number(self.word)
+    }
+}
+
+impl Val {
+    /// The null of the hierarchy that `ty` belongs to, or the number zero: the default value of a defaultable type. `None`
+    /// for a reference that is not nullable.
+    pub fn default_for(ty: &ValType) -> Option<Val> {
+        Some(match ty {
+            ValType::I32 => Val::I32(0),
+            ValType::I64 => Val::I64(0),
+            ValType::F32 => Val::F32(0),
+            ValType::F64 => Val::F64(0),
+            ValType::V128 => Val::V128(0),
+            ValType::Ref(ty) if ty.is_nullable() => Val::null(ty.heap_type()),
+            ValType::Ref(_) => return None,
+        })
+    }
+
+    /// The null of the hierarchy that `heap` belongs to.
+    pub fn null(heap: &HeapType) -> Val {
+        match heap.top() {
+            HeapTop::Func => Val::FuncRef(None),
+            HeapTop::Extern => Val::ExternRef(None),
+            HeapTop::Any => Val::AnyRef(None),
+            HeapTop::Exn => Val::ExnRef(None),
+            HeapTop::Cont => Val::ContRef(None),
+        }
+    }
+
+    /// Whether it is a null reference.
+    pub fn is_null(&self) -> bool {
+        matches!(
+            self,
+            Val::FuncRef(None)
+                | Val::ExternRef(None)
+                | Val::AnyRef(None)
+                | Val::ExnRef(None)
+                | Val::ContRef(None)
+        )
+    }
+
+    /// The slot's contents for a value that must be of type `ty`. A host function gets its compiled entry on the way, since
+    /// compiled code may call it from now on.
+    ///
+    /// # Errors
+    /// [`Error::Type`], when it is not of that type; what compiling an entry may fail with.
+    ///
+    /// # Panics
+    /// When it belongs to another store.
+    pub(crate) fn to_raw(self, store: &mut StoreInner, ty: &ValType) -> Result<ValRaw, Error> {
+        let lo = match (self, ty) {
+            (Val::I32(value), ValType::I32) => u64::from(value as u32),
+            (Val::I64(value), ValType::I64) => value as u64,
+            (Val::F32(bits), ValType::F32) => u64::from(bits),
+            (Val::F64(bits), ValType::F64) => bits,
+            (Val::V128(bits), ValType::V128) => {
+                return Ok(ValRaw {
+                    lo: bits as u64,
+                    hi: (bits >> 64) as u64,
+                });
+            }
+            (value, ValType::Ref(ty)) if value.matches(store, ty) => value.ref_word(store)?,
+            (value, ty) => {
+                return Err(Error::Type(format!(
+                    "expected a value of type {ty}, found {value:?}"
+                )));
+            }
+        };
+        Ok(ValRaw { lo, hi: 0 })
+    }
+
+    /// Whether a reference is of type `ty`.
+    fn matches(&self, store: &mut StoreInner, ty: &RefType) -> bool {
+        let heap = ty.heap_type();
+        match self {
+            Val::FuncRef(Some(func)) => {
+                check_store(store, func.store_id, "function");
+                // SAFETY: function references live as long as their store, and the store is the function's.
+                let id = unsafe { func.func_ref.as_ref() }.type_id;
+                store.types.id_matches_heap(id, heap)
+            }
+            Val::ExternRef(Some(_)) => *heap == HeapType::Extern,
+            Val::AnyRef(Some(never)) => match *never {},
+            Val::ExnRef(Some(exn)) => {
+                check_store(store, exn.store_id, "exception");
+                *heap == HeapType::Exn
+            }
+            Val::ContRef(Some(cont)) => {
+                check_store(store, cont.store_id, "continuation");
+                *heap == HeapType::Cont
+                    || cont
+                        .type_id
+                        .is_some_and(|id| store.types.id_matches_heap(id, heap))
+            }
+            Val::FuncRef(None) => ty.is_nullable() && heap.top() == HeapTop::Func,
+            Val::ExternRef(None) => ty.is_nullable() && heap.top() == HeapTop::Extern,
+            Val::AnyRef(None) => ty.is_nullable() && heap.top() == HeapTop::Any,
+            Val::ExnRef(None) => ty.is_nullable() && heap.top() == HeapTop::Exn,
+            Val::ContRef(None) => ty.is_nullable() && heap.top() == HeapTop::Cont,
+            Val::I32(_) | Val::I64(_) | Val::F32(_) | Val::F64(_) | Val::V128(_) => false,
+        }
+    }
+
+    /// The word of a reference of this store; 0 for null and for what is none.
+    fn ref_word(self, store: &mut StoreInner) -> Result<u64, Error> {
+        Ok(match self {
+            Val::FuncRef(Some(func)) => {
+                let func = func.func_ref.as_ptr();
+                // SAFETY: a function of this store; without a module there is none to keep alive.
+                unsafe { ensure_wasm_call(store, func, None)? };
+                func as u64
+            }
+            Val::ExternRef(Some(reference)) => store.extern_word(reference.0),
+            Val::ExnRef(Some(exn)) => exn.object.as_ptr() as u64,
+            Val::ContRef(Some(cont)) => cont.word,
+            _ => 0,
+        })
+    }
+
+    /// The value in a slot.
+    ///
+    /// # Safety
+    /// The slot holds a value of type `ty`, and a reference in it belongs to `store`.
+    pub(crate) unsafe fn from_raw(store: &StoreInner, raw: ValRaw, ty: &ValType) -> Val {
+        let store_id = store.id;
+        let heap = match ty {
+            ValType::I32 => return Val::I32(raw.lo as i32),
+            ValType::I64 => return Val::I64(raw.lo as i64),
+            ValType::F32 => return Val::F32(raw.lo as u32),
+            ValType::F64 => return Val::F64(raw.lo),
+            ValType::V128 => return Val::V128(u128::from(raw.hi) << 64 | u128::from(raw.lo)),
+            ValType::Ref(ty) => ty.heap_type(),
+        };
+        match heap.top() {
+            HeapTop::Func => Val::FuncRef(
+                NonNull::new(raw.lo as *mut FuncRef).map(|func| Func::from_raw(store_id, func)),
+            ),
+            HeapTop::Extern => {
+                Val::ExternRef((raw.lo != 0).then(|| ExternRef(store.extern_value(raw.lo))))
+            }
+            HeapTop::Any => Val::AnyRef(None),
+            HeapTop::Exn => Val::ExnRef(
+                NonNull::new(raw.lo as *mut ExnObject).map(|object| ExnRef { store_id, object }),
+            ),
+            HeapTop::Cont => Val::ContRef((raw.lo != 0).then(|| {
+                let type_id = match heap {
+                    HeapType::Concrete(ty) => store.types.known(ty),
+                    _ => None,
+                };
+                ContRef {
+                    store_id,
+                    word: raw.lo,
+                    type_id,
+                }
+            })),
+        }
+    }
+}
+
+impl From<i32> for Val {
+    fn from(value: i32) -> Self {
+        Val::I32(value)
+    }
+}
+
+impl From<i64> for Val {
+    fn from(value: i64) -> Self {
+        Val::I64(value)
+    }
+}
+
+impl From<f32> for Val {
+    fn from(value: f32) -> Self {
+        Val::F32(value.to_bits())
+    }
+}
+
+impl From<f64> for Val {
+    fn from(value: f64) -> Self {
+        Val::F64(value.to_bits())
+    }
+}
