@@ -4,7 +4,10 @@ fn main() {
     println!("cargo::rustc-check-cfg=cfg(switchback_asan)");
     println!("cargo::rerun-if-changed=build.rs");
     let sanitizers = std::env::var("CARGO_CFG_SANITIZE").unwrap_or_default();
-    if sanitizers.split(',').any(|sanitizer| sanitizer == "address") {
+    if sanitizers
+        .split(',')
+        .any(|sanitizer| sanitizer == "address")
+    {
         println!("cargo::rustc-cfg=switchback_asan");
     }
 }

@@ -42,7 +42,12 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { memory_pages: 65_536, table_elements: 10_000_000, continuations: 100_000, exceptions: 1_000_000 }
+        Limits {
+            memory_pages: 65_536,
+            table_elements: 10_000_000,
+            continuations: 100_000,
+            exceptions: 1_000_000,
+        }
     }
 }
 

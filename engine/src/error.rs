@@ -90,9 +90,6 @@ pub enum Exhaustion {
     /// The number of continuations alive, or the uses of one stack.
     #[error("continuations")]
     Continuations,
-    /// What a memory or table may hold when it is created.
-    #[error("memory")]
-    Memory,
     /// The number of exceptions that a store may allocate.
     #[error("exceptions")]
     Exceptions,

@@ -46,7 +46,7 @@ pub mod trace;
 mod translate;
 mod types;
 
-pub use api::exn::{ExnRef, Exception};
+pub use api::exn::{Exception, ExnRef};
 pub use api::extern_::Extern;
 pub use api::func::Func;
 pub use api::global::Global;
@@ -64,6 +64,6 @@ pub use module::Module;
 #[cfg(feature = "planted-bugs")]
 pub use planted::PlantedBug;
 pub use types::{
-    DefinedType, ExportType, ExternType, FuncType, GlobalType, HeapType, ImportType, MemoryType, RefType, TableType,
-    TagType, ValType,
+    DefinedType, ExportType, ExternType, FuncType, GlobalType, HeapType, ImportType, MemoryType,
+    RefType, TableType, TagType, ValType,
 };

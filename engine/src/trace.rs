@@ -43,20 +43,48 @@ pub enum Value {
 /// `depth` counts the stacks of the running chain after the step, from the innermost host entry, whose own stack counts 1.
 /// `distance` is the number of handler lists passed over to find the handler.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the fields are described by the enumeration's and the variants' documentation")]
+#[allow(
+    missing_docs,
+    reason = "the fields are described by the enumeration's and the variants' documentation"
+)]
 pub enum EventKind {
     /// `cont.new`
     New { cont: u64, function: u32 },
     /// `cont.bind`: continuation `from` is consumed, `values` are those bound now.
-    Bind { from: u64, to: u64, values: Vec<Value> },
+    Bind {
+        from: u64,
+        to: u64,
+        values: Vec<Value>,
+    },
     /// `resume`, with the values that this instruction gives.
-    Resume { cont: u64, values: Vec<Value>, depth: u32 },
+    Resume {
+        cont: u64,
+        values: Vec<Value>,
+        depth: u32,
+    },
     /// `resume_throw` or `resume_throw_ref`; `depth` counts the continuation's stacks, before any of them is left.
-    ResumeThrow { cont: u64, tag: u32, values: Vec<Value>, depth: u32 },
+    ResumeThrow {
+        cont: u64,
+        tag: u32,
+        values: Vec<Value>,
+        depth: u32,
+    },
     /// `suspend`, with a handler: continuation `cont` is the captured one.
-    Suspend { tag: u32, values: Vec<Value>, cont: u64, distance: u32, clause: u32 },
+    Suspend {
+        tag: u32,
+        values: Vec<Value>,
+        cont: u64,
+        distance: u32,
+        clause: u32,
+    },
     /// `switch`, with a handler: `target` is consumed, `cont` is the captured one, which `values` does not contain.
-    Switch { tag: u32, target: u64, values: Vec<Value>, cont: u64, distance: u32 },
+    Switch {
+        tag: u32,
+        target: u64,
+        values: Vec<Value>,
+        cont: u64,
+        distance: u32,
+    },
     /// `suspend` or `switch` without a handler.
     Unhandled { tag: u32, values: Vec<Value> },
     /// A continuation's function returned to its resumer.

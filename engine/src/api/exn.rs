@@ -21,7 +21,10 @@ impl ExnRef {
     /// The exception behind a word that is not null.
     pub(crate) fn from_word(store: &StoreInner, word: u64) -> Self {
         let object = NonNull::new(word as *mut ExnObject).expect("the word is not null");
-        ExnRef { store_id: store.id, object }
+        ExnRef {
+            store_id: store.id,
+            object,
+        }
     }
 
     pub(crate) fn word(&self) -> u64 {
@@ -34,14 +37,20 @@ impl ExnRef {
 
     /// Store address of the exception's tag.
     pub fn tag_address(&self, store: impl AsContext) -> u32 {
-        assert!(self.belongs_to(store.inner()), "an exception is used with a store that it does not belong to");
+        assert!(
+            self.belongs_to(store.inner()),
+            "an exception is used with a store that it does not belong to"
+        );
         tag_address(self.word())
     }
 
     /// The exception's values.
     pub fn values(&self, store: impl AsContext) -> Vec<Val> {
         let store = store.inner();
-        assert!(self.belongs_to(store), "an exception is used with a store that it does not belong to");
+        assert!(
+            self.belongs_to(store),
+            "an exception is used with a store that it does not belong to"
+        );
         // SAFETY: objects live as long as their store, which is the one borrowed here; so do tags.
         let (object, tag) = unsafe {
             let object = &*self.object.as_ptr();
@@ -50,7 +59,9 @@ impl ExnRef {
         let types = tag.ty.ty().params().to_vec();
         let values = types.iter().zip(object.payload());
         // SAFETY: an exception of this store holds values of its tag's parameter types.
-        values.map(|(ty, raw)| unsafe { Val::from_raw(store, *raw, ty) }).collect()
+        values
+            .map(|(ty, raw)| unsafe { Val::from_raw(store, *raw, ty) })
+            .collect()
     }
 }
 

@@ -32,7 +32,7 @@ impl Extern {
     ///
     /// # Panics
     /// When it belongs to another store.
-    pub fn ty(&self, store: &impl AsContext) -> ExternType {
+    pub fn ty(&self, store: impl AsContext) -> ExternType {
         self.check_store(store.inner());
         self.ty_in(store.inner())
     }

@@ -34,7 +34,9 @@ impl Func {
             let params = erased_type.params().iter().zip(&*values);
             // SAFETY: a host function runs while its store's code waits for it, and nothing else refers to the store; the
             // arguments are of its parameter types.
-            let args: Vec<_> = params.map(|(ty, raw)| unsafe { Val::from_raw(&*store, *raw, ty) }).collect();
+            let args: Vec<_> = params
+                .map(|(ty, raw)| unsafe { Val::from_raw(&*store, *raw, ty) })
+                .collect();
             let mut results: Vec<Val> = erased_type.results().iter().map(placeholder).collect();
             // SAFETY: as above, and this store's data is a `T`: it was in `Func::new`, which made this closure.
             closure(unsafe { Caller::new(store) }, &args, &mut results)?;
@@ -56,7 +58,10 @@ impl Func {
 
     /// The function's reference. Panics if the handle belongs to another store.
     pub(crate) fn func_ref(&self, store: &StoreInner) -> *mut FuncRef {
-        assert_eq!(self.store_id, store.id, "a function is used with a store that it does not belong to");
+        assert_eq!(
+            self.store_id, store.id,
+            "a function is used with a store that it does not belong to"
+        );
         self.func_ref.as_ptr()
     }
 
@@ -87,7 +92,12 @@ impl Func {
     ///
     /// # Panics
     /// The handle, or a reference in `params`, belongs to another store; or a host function panicked.
-    pub fn call(&self, mut store: impl AsContextMut, params: &[Val], results: &mut [Val]) -> Result<(), Error> {
+    pub fn call(
+        &self,
+        mut store: impl AsContextMut,
+        params: &[Val],
+        results: &mut [Val],
+    ) -> Result<(), Error> {
         let ty = self.ty(&store);
         if params.len() != ty.params().len() || results.len() != ty.results().len() {
             return Err(Error::Type(format!(

@@ -22,7 +22,7 @@ impl Global {
     ///
     /// # Errors
     /// [`Error::Type`], when `value` does not match the type.
-    pub fn new(store: &mut impl AsContextMut, ty: GlobalType, value: Val) -> Result<Self, Error> {
+    pub fn new(mut store: impl AsContextMut, ty: GlobalType, value: Val) -> Result<Self, Error> {
         let store = store.inner_mut();
         let value = value.to_raw(store, ty.content())?;
         let index = store.add_global(ty, value);
@@ -33,12 +33,12 @@ impl Global {
     }
 
     /// The type.
-    pub fn ty(&self, store: &impl AsContext) -> GlobalType {
+    pub fn ty(&self, store: impl AsContext) -> GlobalType {
         self.inner(store.inner()).ty.clone()
     }
 
     /// The present value.
-    pub fn get(&self, store: &impl AsContext) -> Val {
+    pub fn get(&self, store: impl AsContext) -> Val {
         let store = store.inner();
         let global = self.inner(store);
         // SAFETY: globals hold values of their type, of this store.
@@ -49,7 +49,7 @@ impl Global {
     ///
     /// # Errors
     /// [`Error::Type`], when the global is not mutable, or `value` does not match the type.
-    pub fn set(&self, store: &mut impl AsContextMut, value: Val) -> Result<(), Error> {
+    pub fn set(&self, mut store: impl AsContextMut, value: Val) -> Result<(), Error> {
         let store = store.inner_mut();
         let ty = self.inner(store).ty.clone();
         if !ty.is_mutable() {

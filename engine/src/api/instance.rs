@@ -37,7 +37,7 @@ impl Instance {
     /// # Panics
     /// When something in `imports` belongs to another store.
     pub fn new(
-        store: &mut impl AsContextMut,
+        mut store: impl AsContextMut,
         module: &Module,
         imports: &[Extern],
     ) -> Result<Self, Error> {
@@ -58,7 +58,7 @@ impl Instance {
     }
 
     /// The export called `name`.
-    pub fn get_export(&self, store: &impl AsContext, name: &str) -> Option<Extern> {
+    pub fn get_export(&self, store: impl AsContext, name: &str) -> Option<Extern> {
         let instance = self.inner(store.inner());
         let export = instance
             .module()
@@ -75,27 +75,27 @@ impl Instance {
     }
 
     /// The exported function called `name`.
-    pub fn get_func(&self, store: &impl AsContext, name: &str) -> Option<Func> {
+    pub fn get_func(&self, store: impl AsContext, name: &str) -> Option<Func> {
         self.get_export(store, name)?.into_func()
     }
 
     /// The exported global called `name`.
-    pub fn get_global(&self, store: &impl AsContext, name: &str) -> Option<Global> {
+    pub fn get_global(&self, store: impl AsContext, name: &str) -> Option<Global> {
         self.get_export(store, name)?.into_global()
     }
 
     /// The exported memory called `name`.
-    pub fn get_memory(&self, store: &impl AsContext, name: &str) -> Option<Memory> {
+    pub fn get_memory(&self, store: impl AsContext, name: &str) -> Option<Memory> {
         self.get_export(store, name)?.into_memory()
     }
 
     /// The exported table called `name`.
-    pub fn get_table(&self, store: &impl AsContext, name: &str) -> Option<Table> {
+    pub fn get_table(&self, store: impl AsContext, name: &str) -> Option<Table> {
         self.get_export(store, name)?.into_table()
     }
 
     /// The exported tag called `name`.
-    pub fn get_tag(&self, store: &impl AsContext, name: &str) -> Option<Tag> {
+    pub fn get_tag(&self, store: impl AsContext, name: &str) -> Option<Tag> {
         self.get_export(store, name)?.into_tag()
     }
 
@@ -114,7 +114,7 @@ impl Instance {
     }
 
     /// All globals in index order, imports first, whether exported or not.
-    pub fn all_globals(&self, store: &impl AsContext) -> Vec<Global> {
+    pub fn all_globals(&self, store: impl AsContext) -> Vec<Global> {
         let store_id = self.store_id;
         self.inner(store.inner())
             .globals
@@ -124,7 +124,7 @@ impl Instance {
     }
 
     /// All memories in index order, imports first, whether exported or not.
-    pub fn all_memories(&self, store: &impl AsContext) -> Vec<Memory> {
+    pub fn all_memories(&self, store: impl AsContext) -> Vec<Memory> {
         let store_id = self.store_id;
         self.inner(store.inner())
             .memories
@@ -134,7 +134,7 @@ impl Instance {
     }
 
     /// All tables in index order, imports first, whether exported or not.
-    pub fn all_tables(&self, store: &impl AsContext) -> Vec<Table> {
+    pub fn all_tables(&self, store: impl AsContext) -> Vec<Table> {
         let store_id = self.store_id;
         self.inner(store.inner())
             .tables

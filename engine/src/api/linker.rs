@@ -60,11 +60,11 @@ impl<T: 'static> Linker<T> {
     /// When `instance` does not belong to `store`.
     pub fn instance(
         &mut self,
-        store: &impl AsContext,
+        store: impl AsContext,
         module: &str,
         instance: Instance,
     ) -> &mut Self {
-        for (name, item) in instance.exports(store) {
+        for (name, item) in instance.exports(&store) {
             self.define(module, name, item);
         }
         self
@@ -79,7 +79,7 @@ impl<T: 'static> Linker<T> {
     /// When a definition that an import takes belongs to another store.
     pub fn instantiate(
         &self,
-        store: &mut impl AsContextMut<Data = T>,
+        mut store: impl AsContextMut<Data = T>,
         module: &Module,
     ) -> Result<Instance, Error> {
         let definitions = module
@@ -108,7 +108,7 @@ impl<T: 'static> Linker<T> {
                     let call = move |caller: Caller<'_, T>, params: &[Val], results: &mut [Val]| {
                         func(caller, params, results)
                     };
-                    Extern::Func(Func::new(store, ty.clone(), call))
+                    Extern::Func(Func::new(&mut store, ty.clone(), call))
                 }
             })
             .collect();

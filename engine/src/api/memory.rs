@@ -21,7 +21,7 @@ impl Memory {
     ///
     /// # Errors
     /// [`Error::Type`], when the limits are not those of a valid memory; [`Error::Exhausted`], when it cannot have its minimum.
-    pub fn new(store: &mut impl AsContextMut, ty: MemoryType) -> Result<Self, Error> {
+    pub fn new(mut store: impl AsContextMut, ty: MemoryType) -> Result<Self, Error> {
         let store = store.inner_mut();
         let most = ty.maximum().unwrap_or(65_536);
         if ty.minimum() > most || most > 65_536 {
@@ -35,12 +35,12 @@ impl Memory {
     }
 
     /// The type, with the present size as minimum.
-    pub fn ty(&self, store: &impl AsContext) -> MemoryType {
+    pub fn ty(&self, store: impl AsContext) -> MemoryType {
         self.inner(store.inner()).ty()
     }
 
     /// The present size, in pages of 64 KiB.
-    pub fn size(&self, store: &impl AsContext) -> u64 {
+    pub fn size(&self, store: impl AsContext) -> u64 {
         self.inner(store.inner()).pages()
     }
 
@@ -60,12 +60,12 @@ impl Memory {
     /// [`Error::Trap`] of [`TrapKind::MemoryOutOfBounds`], when they are not all inside the memory.
     pub fn read(
         &self,
-        store: &impl AsContext,
+        store: impl AsContext,
         offset: usize,
         buffer: &mut [u8],
     ) -> Result<(), Error> {
         let bytes = self
-            .data(store)
+            .data(&store)
             .get(offset..)
             .and_then(|bytes| bytes.get(..buffer.len()));
         buffer.copy_from_slice(bytes.ok_or(OUT_OF_BOUNDS)?);
@@ -78,12 +78,12 @@ impl Memory {
     /// [`Error::Trap`] of [`TrapKind::MemoryOutOfBounds`], when they do not all fit; nothing is written then.
     pub fn write(
         &self,
-        store: &mut impl AsContextMut,
+        mut store: impl AsContextMut,
         offset: usize,
         bytes: &[u8],
     ) -> Result<(), Error> {
         let place = self
-            .data_mut(store)
+            .data_mut(&mut store)
             .get_mut(offset..)
             .and_then(|place| place.get_mut(..bytes.len()));
         place.ok_or(OUT_OF_BOUNDS)?.copy_from_slice(bytes);
@@ -94,7 +94,7 @@ impl Memory {
     ///
     /// # Errors
     /// [`Error::Exhausted`], when the memory may not get so large.
-    pub fn grow(&self, store: &mut impl AsContextMut, delta: u64) -> Result<u64, Error> {
+    pub fn grow(&self, mut store: impl AsContextMut, delta: u64) -> Result<u64, Error> {
         self.inner_mut(store.inner_mut())
             .grow(delta)
             .ok_or(Error::Exhausted(Exhaustion::Memory))

@@ -21,8 +21,13 @@ struct Shared<T> {
 impl<T> Store<T> {
     /// An empty store.
     pub fn new(engine: &Engine, data: T) -> Self {
-        let shared = Box::new(Shared { inner: *StoreInner::new(engine), data });
-        Store { inner: NonNull::from(Box::leak(shared)) }
+        let shared = Box::new(Shared {
+            inner: *StoreInner::new(engine),
+            data,
+        });
+        Store {
+            inner: NonNull::from(Box::leak(shared)),
+        }
     }
 
     /// The host's data.
@@ -39,7 +44,11 @@ impl<T> Store<T> {
 
     /// The events recorded since the last call; always empty without [`Config::trace`](crate::Config::trace).
     pub fn take_trace(&mut self) -> Vec<Event> {
-        self.inner_mut().tracer.as_mut().map(|tracer| tracer.take()).unwrap_or_default()
+        self.inner_mut()
+            .tracer
+            .as_mut()
+            .map(|tracer| tracer.take())
+            .unwrap_or_default()
     }
 
     /// The number of continuations that have a stack: not yet started, suspended or running.
@@ -57,7 +66,9 @@ impl<T> Drop for Store<T> {
 
 impl<T> std::fmt::Debug for Store<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Store").field("id", &self.inner().id).finish_non_exhaustive()
+        f.debug_struct("Store")
+            .field("id", &self.inner().id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -120,7 +131,9 @@ impl<'a, T> Caller<'a, T> {
     /// `store` is the store's part of a `Store<T>` that runs the calling host function, and no reference to it is in use.
     pub(crate) unsafe fn new(store: *mut StoreInner) -> Self {
         // SAFETY: `StoreInner` is the first field of `Shared<T>`, which has a fixed layout; the rest is the caller's promise.
-        Caller { shared: unsafe { &mut *store.cast::<Shared<T>>() } }
+        Caller {
+            shared: unsafe { &mut *store.cast::<Shared<T>>() },
+        }
     }
 
     /// The host's data.

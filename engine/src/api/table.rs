@@ -24,7 +24,7 @@ impl Table {
     /// # Errors
     /// [`Error::Type`], when the limits are not those of a valid table, or `init` does not match the elements' type;
     /// [`Error::Exhausted`], when it cannot have its minimum.
-    pub fn new(store: &mut impl AsContextMut, ty: TableType, init: Val) -> Result<Self, Error> {
+    pub fn new(mut store: impl AsContextMut, ty: TableType, init: Val) -> Result<Self, Error> {
         let store = store.inner_mut();
         let most = ty.maximum().unwrap_or(u64::from(u32::MAX));
         if ty.minimum() > most || most > u64::from(u32::MAX) {
@@ -40,17 +40,17 @@ impl Table {
     }
 
     /// The type, with the present size as minimum.
-    pub fn ty(&self, store: &impl AsContext) -> TableType {
+    pub fn ty(&self, store: impl AsContext) -> TableType {
         self.inner(store.inner()).ty()
     }
 
     /// The present size, in elements.
-    pub fn size(&self, store: &impl AsContext) -> u64 {
+    pub fn size(&self, store: impl AsContext) -> u64 {
         self.inner(store.inner()).vm.len
     }
 
     /// The element at `index`, or `None` when the table is not so large.
-    pub fn get(&self, store: &impl AsContext, index: u64) -> Option<Val> {
+    pub fn get(&self, store: impl AsContext, index: u64) -> Option<Val> {
         let store = store.inner();
         let table = self.inner(store);
         let lo = *table.words().get(usize::try_from(index).ok()?)?;
@@ -64,7 +64,7 @@ impl Table {
     /// # Errors
     /// [`Error::Type`], when `value` does not match the elements' type; [`Error::Trap`] of [`TrapKind::TableOutOfBounds`](crate::TrapKind::TableOutOfBounds), when
     /// the table is not so large.
-    pub fn set(&self, store: &mut impl AsContextMut, index: u64, value: Val) -> Result<(), Error> {
+    pub fn set(&self, mut store: impl AsContextMut, index: u64, value: Val) -> Result<(), Error> {
         let store = store.inner_mut();
         let word = self.word(store, value)?;
         let table = &mut store.tables[self.index as usize];
@@ -81,7 +81,7 @@ impl Table {
     /// # Errors
     /// [`Error::Type`], when `init` does not match the elements' type; [`Error::Exhausted`], when the table may not get so
     /// large.
-    pub fn grow(&self, store: &mut impl AsContextMut, delta: u64, init: Val) -> Result<u64, Error> {
+    pub fn grow(&self, mut store: impl AsContextMut, delta: u64, init: Val) -> Result<u64, Error> {
         let store = store.inner_mut();
         let word = self.word(store, init)?;
         let table = &mut store.tables[self.index as usize];

@@ -17,7 +17,7 @@ pub struct Tag {
 
 impl Tag {
     /// Allocates a tag.
-    pub fn new(store: &mut impl AsContextMut, ty: TagType) -> Self {
+    pub fn new(mut store: impl AsContextMut, ty: TagType) -> Self {
         let store = store.inner_mut();
         Tag {
             store_id: store.id,
@@ -26,12 +26,12 @@ impl Tag {
     }
 
     /// The type.
-    pub fn ty(&self, store: &impl AsContext) -> TagType {
+    pub fn ty(&self, store: impl AsContext) -> TagType {
         self.inner(store.inner()).ty.clone()
     }
 
     /// The store address: how many tags the store had allocated before this one.
-    pub fn address(&self, store: &impl AsContext) -> u32 {
+    pub fn address(&self, store: impl AsContext) -> u32 {
         self.inner(store.inner()).vm.address
     }
 

@@ -73,7 +73,7 @@ pub struct ContRef {
 
 impl ContRef {
     /// Whether the continuation has been resumed, bound, thrown into or switched to since this reference was made.
-    pub fn is_consumed(&self, store: &impl AsContext) -> bool {
+    pub fn is_consumed(&self, store: impl AsContext) -> bool {
         let store = store.inner();
         check_store(store, self.store_id, "continuation");
         let (_, current) = store.stacks.lookup(self.word);
@@ -81,7 +81,7 @@ impl ContRef {
     }
 
     /// The number that traces give the continuation; `None` when the engine does not trace.
-    pub fn number(&self, store: &impl AsContext) -> Option<u64> {
+    pub fn number(&self, store: impl AsContext) -> Option<u64> {
         let store = store.inner();
         check_store(store, self.store_id, "continuation");
         store.tracer.as_ref()?.number(self.word)

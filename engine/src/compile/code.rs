@@ -8,7 +8,8 @@ use cranelift_codegen::binemit::Reloc;
 use cranelift_codegen::ir::{ExternalName, Function, TrapCode};
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_codegen::{
-    CodegenError, Context, FinalizedMachExceptionHandler, FinalizedRelocTarget, control::ControlPlane,
+    CodegenError, Context, FinalizedMachExceptionHandler, FinalizedRelocTarget,
+    control::ControlPlane,
 };
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap_anonymous, mprotect, munmap};
 use std::ffi::c_void;
@@ -33,7 +34,12 @@ impl CodeMemory {
         let failed = |error| Error::Engine(format!("cannot map {len} bytes of code: {error}"));
         // SAFETY: a new anonymous mapping at an address of the kernel's choice touches nothing that exists.
         let base = unsafe {
-            mmap_anonymous(ptr::null_mut(), len, ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE)
+            mmap_anonymous(
+                ptr::null_mut(),
+                len,
+                ProtFlags::READ | ProtFlags::WRITE,
+                MapFlags::PRIVATE,
+            )
         }
         .map_err(failed)?;
         let memory = CodeMemory { base, len };
@@ -107,11 +113,21 @@ impl CodeBuilder {
     ///
     /// # Panics
     /// Cranelift refuses the function for another reason, which is a bug of the translation.
-    pub fn add(&mut self, isa: &dyn TargetIsa, context: &mut Context, index: Option<u32>) -> Result<u32, CodegenError> {
+    pub fn add(
+        &mut self,
+        isa: &dyn TargetIsa,
+        context: &mut Context,
+        index: Option<u32>,
+    ) -> Result<u32, CodegenError> {
         if let Err(error) = context.compile(isa, &mut ControlPlane::default()) {
             return match error.inner {
-                limit @ (CodegenError::ImplLimitExceeded | CodegenError::CodeTooLarge) => Err(limit),
-                bug => panic!("Cranelift refuses a function: {bug}\n{}", error.func.display()),
+                limit @ (CodegenError::ImplLimitExceeded | CodegenError::CodeTooLarge) => {
+                    Err(limit)
+                }
+                bug => panic!(
+                    "Cranelift refuses a function: {bug}\n{}",
+                    error.func.display()
+                ),
             };
         }
         let compiled = context.compiled_code().expect("compiled just now");
@@ -126,7 +142,8 @@ impl CodeBuilder {
             self.traps.push((start + trap.offset, trap.code));
         }
         for location in compiled.buffer.get_srclocs_sorted() {
-            self.source_locations.push((start + location.start, location.loc.bits()));
+            self.source_locations
+                .push((start + location.start, location.loc.bits()));
         }
         for site in compiled.buffer.call_sites() {
             if let [FinalizedMachExceptionHandler::Default(handler)] = *site.exception_handlers {
@@ -136,10 +153,17 @@ impl CodeBuilder {
                     handler: start + handler,
                 });
             } else {
-                assert!(site.exception_handlers.is_empty(), "handlers are catch-all landing pads");
+                assert!(
+                    site.exception_handlers.is_empty(),
+                    "handlers are catch-all landing pads"
+                );
             }
         }
-        self.functions.push(FunctionRange { start, end: self.bytes.len() as u32, index });
+        self.functions.push(FunctionRange {
+            start,
+            end: self.bytes.len() as u32,
+            index,
+        });
         Ok(start)
     }
 
@@ -151,9 +175,13 @@ impl CodeBuilder {
             let distance = i32::try_from(distance).expect("regions are smaller than 2 GiB");
             self.bytes[at..at + 4].copy_from_slice(&distance.to_le_bytes());
         }
-        self.traps.retain(|(_, code)| *code != super::trap_codes::internal_error());
+        self.traps
+            .retain(|(_, code)| *code != super::trap_codes::internal_error());
         debug_assert!(self.traps.is_sorted_by_key(|trap| trap.0));
-        debug_assert!(self.source_locations.is_sorted_by_key(|location| location.0));
+        debug_assert!(
+            self.source_locations
+                .is_sorted_by_key(|location| location.0)
+        );
         debug_assert!(self.call_sites.is_sorted_by_key(|site| site.return_address));
         Ok(Code {
             memory: CodeMemory::new(&self.bytes)?,
@@ -170,9 +198,17 @@ fn link(func: &Function, start: u32, reloc: &cranelift_codegen::FinalizedMachRel
     let FinalizedRelocTarget::ExternalName(ExternalName::User(name)) = &reloc.target else {
         panic!("compiled code refers to {:?}", reloc.target);
     };
-    assert_eq!(reloc.kind, Reloc::X86CallPCRel4, "calls inside a region are relative");
+    assert_eq!(
+        reloc.kind,
+        Reloc::X86CallPCRel4,
+        "calls inside a region are relative"
+    );
     let target = func.params.user_named_funcs()[*name].index;
-    Link { at: start + reloc.offset, target, addend: reloc.addend }
+    Link {
+        at: start + reloc.offset,
+        target,
+        addend: reloc.addend,
+    }
 }
 
 /// A finished region with its tables.
@@ -190,23 +226,38 @@ pub(crate) struct Code {
 impl Code {
     /// The trap code of the instruction at `offset`, if it may trap.
     pub fn trap_at(&self, offset: u32) -> Option<TrapCode> {
-        let index = self.traps.binary_search_by_key(&offset, |trap| trap.0).ok()?;
+        let index = self
+            .traps
+            .binary_search_by_key(&offset, |trap| trap.0)
+            .ok()?;
         Some(self.traps[index].1)
     }
 
     /// The Wasm function whose code contains `offset`, and the module offset of the instruction that it was compiled from.
     pub fn location_at(&self, offset: u32) -> Option<crate::error::Location> {
-        let at = self.functions.partition_point(|f| f.start <= offset).checked_sub(1)?;
+        let at = self
+            .functions
+            .partition_point(|f| f.start <= offset)
+            .checked_sub(1)?;
         let range = self.functions[at];
         let function = range.index.filter(|_| offset < range.end)?;
-        let at = self.source_locations.partition_point(|l| l.0 <= offset).checked_sub(1)?;
+        let at = self
+            .source_locations
+            .partition_point(|l| l.0 <= offset)
+            .checked_sub(1)?;
         let (start, source) = self.source_locations[at];
-        (start >= range.start && source != !0).then_some(crate::error::Location { function, offset: source })
+        (start >= range.start && source != !0).then_some(crate::error::Location {
+            function,
+            offset: source,
+        })
     }
 
     /// The call with this return address, if it has a handler.
     pub fn call_site(&self, return_address: u32) -> Option<CallSite> {
-        let index = self.call_sites.binary_search_by_key(&return_address, |site| site.return_address).ok()?;
+        let index = self
+            .call_sites
+            .binary_search_by_key(&return_address, |site| site.return_address)
+            .ok()?;
         Some(self.call_sites[index])
     }
 }

@@ -38,7 +38,9 @@ pub(crate) struct EngineInner {
 
 impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Engine").field("config", &self.0.config).finish_non_exhaustive()
+        f.debug_struct("Engine")
+            .field("config", &self.0.config)
+            .finish_non_exhaustive()
     }
 }
 
@@ -58,7 +60,9 @@ impl Engine {
             )));
         }
         if config.limits.continuations > (1 << 20) - 1 {
-            return Err(Error::Engine("at most 1,048,575 continuations can be alive".to_owned()));
+            return Err(Error::Engine(
+                "at most 1,048,575 continuations can be alive".to_owned(),
+            ));
         }
         let isa = isa(&config)?;
         let stubs = Stubs::compile(&*isa)?;
@@ -72,23 +76,31 @@ impl Engine {
     }
 
     /// Compiles the trampoline for a host function whose signature no module supplies.
-    pub(crate) fn compile_wasm_to_array(&self, signature: &AbiSignature) -> Result<CodeMemory, Error> {
+    pub(crate) fn compile_wasm_to_array(
+        &self,
+        signature: &AbiSignature,
+    ) -> Result<CodeMemory, Error> {
         let isa = &*self.0.isa;
         let mut builder = CodeBuilder::default();
         let mut context = Context::new();
-        trampolines::wasm_to_array(&mut context.func, &mut FunctionBuilderContext::new(), isa, signature);
-        builder.add(isa, &mut context, None).map_err(|error| too_large(error, None, 0))?;
-        Ok(builder.finish(|_| unreachable!("trampolines call no function of the region"))?.memory)
-    }
-
-    pub(crate) fn inner(&self) -> &EngineInner {
-        &self.0
+        trampolines::wasm_to_array(
+            &mut context.func,
+            &mut FunctionBuilderContext::new(),
+            isa,
+            signature,
+        );
+        builder
+            .add(isa, &mut context, None)
+            .map_err(|error| too_large(error, None, 0))?;
+        Ok(builder
+            .finish(|_| unreachable!("trampolines call no function of the region"))?
+            .memory)
     }
 }
 
 fn isa(config: &Config) -> Result<OwnedTargetIsa, Error> {
-    let mut builder =
-        cranelift_native::builder().map_err(|reason| Error::Engine(format!("cannot compile here: {reason}")))?;
+    let mut builder = cranelift_native::builder()
+        .map_err(|reason| Error::Engine(format!("cannot compile here: {reason}")))?;
     let mut flags = settings::builder();
     let opt_level = match config.opt_level {
         OptLevel::None => "none",
@@ -99,7 +111,11 @@ fn isa(config: &Config) -> Result<OwnedTargetIsa, Error> {
         RegallocAlgorithm::Backtracking => "backtracking",
         RegallocAlgorithm::SinglePass => "single_pass",
     };
-    let verifier = if cfg!(debug_assertions) { "true" } else { "false" };
+    let verifier = if cfg!(debug_assertions) {
+        "true"
+    } else {
+        "false"
+    };
     for (name, value) in [
         ("opt_level", opt_level),
         ("regalloc_algorithm", regalloc),
@@ -117,10 +133,14 @@ fn isa(config: &Config) -> Result<OwnedTargetIsa, Error> {
         ("enable_heap_access_spectre_mitigation", "false"),
         ("enable_table_access_spectre_mitigation", "false"),
     ] {
-        flags.set(name, value).map_err(|error| Error::Engine(format!("Cranelift's setting {name}: {error}")))?;
+        flags
+            .set(name, value)
+            .map_err(|error| Error::Engine(format!("Cranelift's setting {name}: {error}")))?;
     }
     // Rounding instructions would otherwise become calls of a library.
-    builder.enable("has_sse41").map_err(|error| Error::Engine(format!("not an x86-64 processor: {error}")))?;
+    builder
+        .enable("has_sse41")
+        .map_err(|error| Error::Engine(format!("not an x86-64 processor: {error}")))?;
     if !std::arch::is_x86_feature_detected!("sse4.1") {
         return Err(Error::Engine("this processor lacks SSE 4.1".to_owned()));
     }
@@ -130,7 +150,11 @@ fn isa(config: &Config) -> Result<OwnedTargetIsa, Error> {
 }
 
 fn too_large(_: CodegenError, function: Option<u32>, offset: u32) -> Error {
-    Error::Unsupported(Unsupported { feature: "function of this size", function, offset })
+    Error::Unsupported(Unsupported {
+        feature: "function of this size",
+        function,
+        offset,
+    })
 }
 
 /// A module's code and what it refers to by address.
@@ -156,11 +180,15 @@ impl CompiledModule {
     }
 
     pub fn array_to_wasm(&self, signature: &AbiSignature) -> Option<*const u8> {
-        self.array_to_wasm.get(signature).map(|&offset| self.code.memory.address(offset))
+        self.array_to_wasm
+            .get(signature)
+            .map(|&offset| self.code.memory.address(offset))
     }
 
     pub fn wasm_to_array(&self, signature: &AbiSignature) -> Option<*const u8> {
-        self.wasm_to_array.get(signature).map(|&offset| self.code.memory.address(offset))
+        self.wasm_to_array
+            .get(signature)
+            .map(|&offset| self.code.memory.address(offset))
     }
 }
 
@@ -168,8 +196,15 @@ impl CompiledModule {
 ///
 /// # Errors
 /// [`Error::Invalid`] if a body does not validate; else [`Error::Unsupported`] if anything is not implemented.
-pub(crate) fn compile(engine: &Engine, parsed: Parsed<'_>) -> Result<(ModuleInfo, CompiledModule), Error> {
-    let Parsed { info, bodies, unsupported } = parsed;
+pub(crate) fn compile(
+    engine: &Engine,
+    parsed: Parsed<'_>,
+) -> Result<(ModuleInfo, CompiledModule), Error> {
+    let Parsed {
+        info,
+        bodies,
+        unsupported,
+    } = parsed;
     let isa = &*engine.0.isa;
     let mut env = ModuleTranslation {
         engine: &engine.0,
@@ -188,16 +223,31 @@ pub(crate) fn compile(engine: &Engine, parsed: Parsed<'_>) -> Result<(ModuleInfo
         let function = to_validate.index;
         let mut validator = to_validate.into_validator(allocations);
         let func = &mut context.func;
-        if translate(&mut env, func, &mut frontend, function, &mut validator, &body)? && failed.is_none() {
+        if translate(
+            &mut env,
+            func,
+            &mut frontend,
+            function,
+            &mut validator,
+            &body,
+        )? && failed.is_none()
+        {
             match builder.add(isa, &mut context, Some(function)) {
                 Ok(offset) => functions.push(offset),
-                Err(error) => failed = Some(too_large(error, Some(function), body.range().start as u32)),
+                Err(error) => {
+                    failed = Some(too_large(error, Some(function), body.range().start as u32))
+                }
             }
         }
         context.clear();
         allocations = validator.into_allocations();
     }
-    let ModuleTranslation { handler_lists, trace_sites, unsupported, .. } = env;
+    let ModuleTranslation {
+        handler_lists,
+        trace_sites,
+        unsupported,
+        ..
+    } = env;
     if let Some(unsupported) = unsupported {
         return Err(Error::Unsupported(unsupported));
     }
@@ -206,7 +256,9 @@ pub(crate) fn compile(engine: &Engine, parsed: Parsed<'_>) -> Result<(ModuleInfo
     }
 
     let mut trampoline = |context: &mut Context| {
-        let offset = builder.add(isa, context, None).map_err(|error| too_large(error, None, 0));
+        let offset = builder
+            .add(isa, context, None)
+            .map_err(|error| too_large(error, None, 0));
         context.clear();
         offset
     };
@@ -219,7 +271,10 @@ pub(crate) fn compile(engine: &Engine, parsed: Parsed<'_>) -> Result<(ModuleInfo
         }
     }
     let mut wasm_to_array = HashMap::new();
-    let imported: BTreeSet<u32> = info.functions[..info.num_imported_funcs as usize].iter().copied().collect();
+    let imported: BTreeSet<u32> = info.functions[..info.num_imported_funcs as usize]
+        .iter()
+        .copied()
+        .collect();
     for type_index in imported {
         let signature = info.abi_signature(type_index);
         if !wasm_to_array.contains_key(&signature) {
@@ -243,5 +298,8 @@ pub(crate) fn compile(engine: &Engine, parsed: Parsed<'_>) -> Result<(ModuleInfo
 /// Types of the defined functions that can be called other than directly: only those need an entry with arguments in memory.
 fn entered_types(info: &ModuleInfo) -> BTreeSet<u32> {
     let defined = info.num_imported_funcs as usize..info.functions.len();
-    defined.filter(|&function| info.escaping[function]).map(|function| info.functions[function]).collect()
+    defined
+        .filter(|&function| info.escaping[function])
+        .map(|function| info.functions[function])
+        .collect()
 }

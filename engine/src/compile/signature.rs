@@ -2,7 +2,9 @@
 
 use crate::runtime::layout::{SLOT, ValRaw};
 use crate::types::{FuncType, ValType};
-use cranelift_codegen::ir::{AbiParam, ArgumentPurpose, InstBuilder, MemFlagsData, Signature, Type, Value, types};
+use cranelift_codegen::ir::{
+    AbiParam, ArgumentPurpose, InstBuilder, MemFlagsData, Signature, Type, Value, types,
+};
 use cranelift_codegen::isa::CallConv;
 use cranelift_frontend::FunctionBuilder;
 
@@ -44,10 +46,16 @@ impl AbiSignature {
     /// The signature of `wasm_call`.
     pub fn wasm_call(&self) -> Signature {
         let mut signature = Signature::new(CallConv::Tail);
-        signature.params.push(AbiParam::special(types::I64, ArgumentPurpose::VMContext));
+        signature
+            .params
+            .push(AbiParam::special(types::I64, ArgumentPurpose::VMContext));
         signature.params.push(AbiParam::new(types::I64));
-        signature.params.extend(self.params.iter().map(|&ty| AbiParam::new(ty)));
-        signature.returns.extend(self.results.iter().map(|&ty| AbiParam::new(ty)));
+        signature
+            .params
+            .extend(self.params.iter().map(|&ty| AbiParam::new(ty)));
+        signature
+            .returns
+            .extend(self.results.iter().map(|&ty| AbiParam::new(ty)));
         signature
     }
 }

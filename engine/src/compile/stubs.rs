@@ -33,7 +33,9 @@ impl Stubs {
         let mut builder = CodeBuilder::default();
         let mut stub = |params: usize, body: fn(&mut Stub<'_>, &[Value])| -> u32 {
             let mut signature = Signature::new(CallConv::Tail);
-            signature.params.extend(std::iter::repeat_n(AbiParam::new(types::I64), params));
+            signature
+                .params
+                .extend(std::iter::repeat_n(AbiParam::new(types::I64), params));
             signature.returns.push(AbiParam::new(types::I64));
             let mut context = Context::new();
             context.func.signature = signature;
@@ -43,10 +45,16 @@ impl Stubs {
             b.append_block_params_for_function_params(entry);
             b.switch_to_block(entry);
             let params = b.block_params(entry).to_vec();
-            body(&mut Stub { b: &mut b, store: params[0] }, &params);
-            b.seal_all_blocks();
-            b.finalize(isa.frontend_config());
-            builder.add(isa, &mut context, None).expect("stubs are small")
+            let mut stub = Stub {
+                b,
+                store: params[0],
+            };
+            body(&mut stub, &params);
+            stub.b.seal_all_blocks();
+            stub.b.finalize(isa.frontend_config());
+            builder
+                .add(isa, &mut context, None)
+                .expect("stubs are small")
         };
         // (store, fiber, handlers, vmctx, results) -> control
         let resume = stub(5, |s, params| {
@@ -57,7 +65,11 @@ impl Stubs {
         });
         // (store, fiber, handlers, vmctx, results, exception) -> control
         let resume_throw = stub(6, |s, params| {
-            let context = s.call(switch::resume_throw_prepare as *const () as usize, params, true);
+            let context = s.call(
+                switch::resume_throw_prepare as *const () as usize,
+                params,
+                true,
+            );
             s.raise_if_null(context);
             let control = s.switch(context, context, Control::THROW);
             s.b.ins().return_(&[control]);
@@ -67,7 +79,12 @@ impl Stubs {
             let context = s.call(switch::suspend_prepare as *const () as usize, params, true);
             s.raise_if_null(context);
             let store = s.store;
-            let control = s.b.ins().load(types::I64, trusted(), store, offset_of!(VmStore, control) as i32);
+            let control = s.b.ins().load(
+                types::I64,
+                trusted(),
+                store,
+                offset_of!(VmStore, control) as i32,
+            );
             let control = s.switch_with(context, context, control);
             s.resumed(control);
         });
@@ -76,7 +93,9 @@ impl Stubs {
             let context = s.call(switch::switch_prepare as *const () as usize, params, true);
             s.raise_if_null(context);
             let store = s.store;
-            let load = s.b.ins().iadd_imm_u(store, offset_of!(VmStore, switch_context) as i64);
+            let load =
+                s.b.ins()
+                    .iadd_imm_u(store, offset_of!(VmStore, switch_context) as i64);
             let control = s.switch(context, load, Control::RETURN);
             s.resumed(control);
         });
@@ -107,7 +126,7 @@ impl Stubs {
 }
 
 struct Stub<'a> {
-    b: &'a mut FunctionBuilder<'a>,
+    b: FunctionBuilder<'a>,
     store: Value,
 }
 
@@ -115,14 +134,20 @@ impl Stub<'_> {
     /// Calls a runtime function.
     fn call(&mut self, address: usize, args: &[Value], returns: bool) -> Value {
         let mut signature = Signature::new(CallConv::SystemV);
-        signature.params.extend(std::iter::repeat_n(AbiParam::new(types::I64), args.len()));
+        signature
+            .params
+            .extend(std::iter::repeat_n(AbiParam::new(types::I64), args.len()));
         if returns {
             signature.returns.push(AbiParam::new(types::I64));
         }
         let signature = self.b.import_signature(signature);
         let address = self.b.ins().iconst(types::I64, address as i64);
         let call = self.b.ins().call_indirect(signature, address, args);
-        if returns { self.b.inst_results(call)[0] } else { self.store }
+        if returns {
+            self.b.inst_results(call)[0]
+        } else {
+            self.store
+        }
     }
 
     /// Raises what is pending when a runtime function has returned null.
@@ -140,8 +165,13 @@ impl Stub<'_> {
         let mut signature = Signature::new(CallConv::Tail);
         signature.params.push(AbiParam::new(types::I64));
         let signature = self.b.import_signature(signature);
-        let address = self.b.ins().iconst(types::I64, unwind::raise as *const () as usize as i64);
-        self.b.ins().call_indirect(signature, address, &[self.store]);
+        let address = self
+            .b
+            .ins()
+            .iconst(types::I64, unwind::raise as *const () as usize as i64);
+        self.b
+            .ins()
+            .call_indirect(signature, address, &[self.store]);
         self.b.ins().trap(internal_error());
     }
 
@@ -153,7 +183,11 @@ impl Stub<'_> {
     fn switch_with(&mut self, store: Value, load: Value, control: Value) -> Value {
         let received = self.b.ins().stack_switch(store, load, control);
         if sanitizer::ENABLED {
-            self.call(sanitizer::arrive as *const () as usize, &[self.store], false);
+            self.call(
+                sanitizer::arrive as *const () as usize,
+                &[self.store],
+                false,
+            );
         }
         received
     }
@@ -163,7 +197,10 @@ impl Stub<'_> {
         let raise = self.b.create_block();
         let go_on = self.b.create_block();
         self.b.set_cold_block(raise);
-        let throws = self.b.ins().icmp_imm_u(IntCC::Equal, control, Control::THROW as i64);
+        let throws = self
+            .b
+            .ins()
+            .icmp_imm_u(IntCC::Equal, control, Control::THROW as i64);
         self.b.ins().brif(throws, raise, &[], go_on, &[]);
         self.b.switch_to_block(raise);
         self.raise();

@@ -1,6 +1,8 @@
 //! Trampolines between the two entries of a function, one pair per machine signature and module.
 
-use super::signature::{AbiSignature, array_call_signature, load_slot, slots_size, store_slot, trusted};
+use super::signature::{
+    AbiSignature, array_call_signature, load_slot, slots_size, store_slot, trusted,
+};
 use super::trap_codes::internal_error;
 use crate::runtime::host::HOST_FUNC_REF;
 use crate::runtime::layout::{FuncRef, VMCTX_STORE};
@@ -27,9 +29,21 @@ pub(crate) fn array_to_wasm(
     let entry = b.create_block();
     b.append_block_params_for_function_params(entry);
     b.switch_to_block(entry);
-    let &[callee, caller, values, _len] = b.block_params(entry) else { unreachable!("four parameters") };
-    let wasm_call = b.ins().load(types::I64, trusted(), callee, offset_of!(FuncRef, wasm_call) as i32);
-    let vmctx = b.ins().load(types::I64, trusted(), callee, offset_of!(FuncRef, vmctx) as i32);
+    let &[callee, caller, values, _len] = b.block_params(entry) else {
+        unreachable!("four parameters")
+    };
+    let wasm_call = b.ins().load(
+        types::I64,
+        trusted(),
+        callee,
+        offset_of!(FuncRef, wasm_call) as i32,
+    );
+    let vmctx = b.ins().load(
+        types::I64,
+        trusted(),
+        callee,
+        offset_of!(FuncRef, vmctx) as i32,
+    );
     let mut args = vec![vmctx, caller];
     for (index, &ty) in signature.params.iter().enumerate() {
         args.push(load_slot(&mut b, ty, values, index));
@@ -70,10 +84,19 @@ pub(crate) fn wasm_to_array(
         store_slot(&mut b, arg, values, index);
     }
     let func_ref = b.ins().iadd_imm_u(callee, i64::from(HOST_FUNC_REF));
-    let array_call = b.ins().load(types::I64, trusted(), func_ref, offset_of!(FuncRef, array_call) as i32);
+    let array_call = b.ins().load(
+        types::I64,
+        trusted(),
+        func_ref,
+        offset_of!(FuncRef, array_call) as i32,
+    );
     let len = b.ins().iconst(types::I64, signature.slots() as i64);
     let array_signature = b.import_signature(array_call_signature());
-    let call = b.ins().call_indirect(array_signature, array_call, &[func_ref, caller, values, len]);
+    let call = b.ins().call_indirect(
+        array_signature,
+        array_call,
+        &[func_ref, caller, values, len],
+    );
     let success = b.inst_results(call)[0];
     let (returned, failed) = (b.create_block(), b.create_block());
     b.set_cold_block(failed);
@@ -84,7 +107,9 @@ pub(crate) fn wasm_to_array(
     let mut raise = Signature::new(CallConv::Tail);
     raise.params.push(AbiParam::new(types::I64));
     let raise = b.import_signature(raise);
-    let address = b.ins().iconst(types::I64, unwind::raise as *const () as usize as i64);
+    let address = b
+        .ins()
+        .iconst(types::I64, unwind::raise as *const () as usize as i64);
     b.ins().call_indirect(raise, address, &[store]);
     b.ins().trap(internal_error());
 

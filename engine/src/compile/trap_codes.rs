@@ -40,7 +40,10 @@ pub(crate) fn code(kind: TrapKind) -> TrapCode {
         TrapKind::IntegerOverflow => TrapCode::INTEGER_OVERFLOW,
         TrapKind::InvalidConversionToInteger => TrapCode::BAD_CONVERSION_TO_INTEGER,
         kind => {
-            let (_, code) = USER.iter().find(|(k, _)| *k == kind).expect("every other kind is in the table");
+            let (_, code) = USER
+                .iter()
+                .find(|(k, _)| *k == kind)
+                .expect("every other kind is in the table");
             TrapCode::unwrap_user(*code)
         }
     }
@@ -55,7 +58,9 @@ pub(crate) fn reason(code: TrapCode) -> TrapReason {
         TrapCode::BAD_CONVERSION_TO_INTEGER => TrapKind::InvalidConversionToInteger,
         code => {
             let found = USER.iter().find(|(_, c)| TrapCode::unwrap_user(*c) == code);
-            found.expect("internal errors are not entered in trap tables").0
+            found
+                .expect("internal errors are not entered in trap tables")
+                .0
         }
     })
 }

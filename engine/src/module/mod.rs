@@ -24,7 +24,9 @@ struct ModuleInner {
 
 impl std::fmt::Debug for Module {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Module").field("functions", &self.0.info.functions.len()).finish_non_exhaustive()
+        f.debug_struct("Module")
+            .field("functions", &self.0.info.functions.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -36,7 +38,11 @@ impl Module {
     /// not implement.
     pub fn new(engine: &Engine, bytes: &[u8]) -> Result<Module, Error> {
         let (info, compiled) = compile(engine, parse::parse(bytes)?)?;
-        Ok(Module(Arc::new(ModuleInner { engine: engine.clone(), info, compiled })))
+        Ok(Module(Arc::new(ModuleInner {
+            engine: engine.clone(),
+            info,
+            compiled,
+        })))
     }
 
     /// The engine that compiled the module.
@@ -87,7 +93,12 @@ impl Module {
 }
 
 /// `array_call` of functions that only direct calls reach: no reference to them exists, so nobody can call this.
-unsafe extern "C" fn not_entered(_: *const FuncRef, _: *mut c_void, _: *mut ValRaw, _: usize) -> bool {
+unsafe extern "C" fn not_entered(
+    _: *const FuncRef,
+    _: *mut c_void,
+    _: *mut ValRaw,
+    _: usize,
+) -> bool {
     unreachable!("a function without references is called through one")
 }
 

@@ -48,6 +48,19 @@ pub(crate) enum Status {
     Pending = 4,
 }
 
+impl Status {
+    fn decode(status: u64) -> Status {
+        match status {
+            0 => Status::HostFailed,
+            1 => Status::Returned,
+            2 => Status::Trapped,
+            3 => Status::Exception,
+            4 => Status::Pending,
+            other => unreachable!("{other} is not a status"),
+        }
+    }
+}
+
 /// Calls `array_call(func, caller, values, len)` from a frame that a trap can return to. The result is a [`Status`].
 #[unsafe(naked)]
 #[unsafe(no_mangle)]
@@ -111,7 +124,9 @@ pub(crate) fn entry_return_address() -> usize {
 fn stack_pointer() -> usize {
     let sp: usize;
     // SAFETY: reads a register.
-    unsafe { std::arch::asm!("mov {}, rsp", out(reg) sp, options(nomem, nostack, preserves_flags)) };
+    unsafe {
+        std::arch::asm!("mov {}, rsp", out(reg) sp, options(nomem, nostack, preserves_flags))
+    };
     sp
 }
 
@@ -128,7 +143,8 @@ pub(crate) unsafe fn invoke(
 ) -> Result<(), Error> {
     // SAFETY: the caller's promise, also for all uses of `store` below: between them only `switchback_enter` touches it.
     let vm = unsafe { &mut (*store).vm };
-    let (saved_current, saved_limit, saved_activation) = (vm.current, vm.stack_limit, vm.activation);
+    let (saved_current, saved_limit, saved_activation) =
+        (vm.current, vm.stack_limit, vm.activation);
     let sp = stack_pointer();
     if saved_activation.is_null() {
         // SAFETY: as above.
@@ -170,20 +186,24 @@ pub(crate) unsafe fn invoke(
 type Panic = Box<dyn std::any::Any + Send>;
 
 fn outcome(store: &mut StoreInner, status: u64) -> Result<Result<(), Error>, Panic> {
-    Ok(Err(match status {
-        s if s == Status::Returned as u64 => return Ok(Ok(())),
-        s if s == Status::Trapped as u64 => match traps::describe(store) {
+    Ok(Err(match Status::decode(status) {
+        Status::Returned => return Ok(Ok(())),
+        Status::Trapped => match traps::describe(store) {
             Ok((kind, location)) => {
                 store.record(EventKind::Trap { kind }, location);
                 Error::Trap(Trap { kind, location })
             }
             Err(exhaustion) => Error::Exhausted(exhaustion),
         },
-        s if s == Status::Exception as u64 || store.vm.pending_exn != 0 => {
+        Status::Exception | Status::HostFailed if store.vm.pending_exn != 0 => {
             let exception = std::mem::take(&mut store.vm.pending_exn);
             Error::Exception(Exception::from_word(store, exception))
         }
-        _ => match store.pending.take().expect("an activation ended without a reason") {
+        Status::Exception | Status::HostFailed | Status::Pending => match store
+            .pending
+            .take()
+            .expect("an activation ended without a reason")
+        {
             Pending::Error(error) => error,
             Pending::Panic(panic) => return Err(panic),
         },

@@ -170,9 +170,15 @@ impl Fiber {
         }
         self.values = values as *mut ValRaw;
         self.buffer = self.values;
-        self.context =
-            Context { sp, fp: self.base_frame(), ip: switchback_fiber_start as *const () as usize };
-        let frame = StartFrame { values: self.values, ..frame };
+        self.context = Context {
+            sp,
+            fp: self.base_frame(),
+            ip: switchback_fiber_start as *const () as usize,
+        };
+        let frame = StartFrame {
+            values: self.values,
+            ..frame
+        };
         // SAFETY: `limit <= sp` and `sp + size_of::<StartFrame>() <= header`, so the frame lies inside this stack's usable
         // part; the stack is not running, so nothing else is there. `sp` is 16-byte aligned, since the header and all
         // sizes subtracted are multiples of 16.

@@ -87,7 +87,10 @@ pub(crate) unsafe fn ensure_wasm_call(
         return Ok(());
     };
     let signature = AbiSignature::of(&host.ty);
-    let found = module.into_iter().chain(&store.modules).find_map(|module| module.wasm_to_array(&signature));
+    let found = module
+        .into_iter()
+        .chain(&store.modules)
+        .find_map(|module| module.wasm_to_array(&signature));
     *entry = match found {
         Some(address) => address,
         None => {
@@ -114,20 +117,29 @@ unsafe extern "C" fn host_array_call(
     // SAFETY: the caller's promise.
     let (host, values) = unsafe {
         debug_assert_eq!((*callee).vmctx.cast::<u64>().read(), HOST_MAGIC);
-        (&*(*callee).vmctx.cast::<HostFunc>(), std::slice::from_raw_parts_mut(values, len))
+        (
+            &*(*callee).vmctx.cast::<HostFunc>(),
+            std::slice::from_raw_parts_mut(values, len),
+        )
     };
     let store = host.store.cast::<StoreInner>();
     let function = host.func_ref.address;
     // SAFETY: the store's code calls us; the references made here end before the closure runs.
     unsafe {
-        (*store).record_values(host.ty.params(), values, |values| EventKind::HostCall { function, values });
+        (*store).record_values(host.ty.params(), values, |values| EventKind::HostCall {
+            function,
+            values,
+        });
     }
     let result = catch_unwind(AssertUnwindSafe(|| (host.closure)(store, values)));
     // SAFETY: as above.
     let store = unsafe { &mut *store };
     match result {
         Ok(Ok(())) => {
-            store.record_values(host.ty.results(), values, |values| EventKind::HostReturn { function, values });
+            store.record_values(host.ty.results(), values, |values| EventKind::HostReturn {
+                function,
+                values,
+            });
             return true;
         }
         Ok(Err(Error::Exception(exception))) if exception.belongs_to(store) => {

@@ -38,8 +38,12 @@ pub(crate) const SLOT: i32 = size_of::<ValRaw>() as i32;
 
 /// `array_call`: arguments in, results out, in one array of slots. `false` means that a host function failed and that the
 /// reason is pending in the store.
-pub(crate) type ArrayCall =
-    unsafe extern "C" fn(callee: *const FuncRef, caller: *mut c_void, values: *mut ValRaw, len: usize) -> bool;
+pub(crate) type ArrayCall = unsafe extern "C" fn(
+    callee: *const FuncRef,
+    caller: *mut c_void,
+    values: *mut ValRaw,
+    len: usize,
+) -> bool;
 
 /// What a function reference points to. A null reference is the address 0.
 #[repr(C)]

@@ -21,7 +21,11 @@ unsafe fn instance<'a>(vmctx: *mut c_void) -> &'a mut InstanceInner {
 /// The contract.
 unsafe fn store<'a>(vmctx: *mut c_void) -> &'a mut StoreInner {
     // SAFETY: a vmctx names its store, of which `VmStore` is the first field; nobody else refers to it now.
-    unsafe { &mut **vmctx.byte_add(VMCTX_STORE as usize).cast::<*mut StoreInner>() }
+    unsafe {
+        &mut **vmctx
+            .byte_add(VMCTX_STORE as usize)
+            .cast::<*mut StoreInner>()
+    }
 }
 
 fn failed(result: Result<(), TrapKind>) -> u32 {
@@ -30,7 +34,9 @@ fn failed(result: Result<(), TrapKind>) -> u32 {
 
 pub(crate) unsafe extern "C" fn memory_grow(vmctx: *mut c_void, memory: u32, delta: u64) -> u64 {
     // SAFETY: the contract.
-    unsafe { instance(vmctx) }.memory_grow(memory, delta).unwrap_or(u64::MAX)
+    unsafe { instance(vmctx) }
+        .memory_grow(memory, delta)
+        .unwrap_or(u64::MAX)
 }
 
 pub(crate) unsafe extern "C" fn memory_copy(
@@ -65,7 +71,13 @@ pub(crate) unsafe extern "C" fn memory_init(
     len: u32,
 ) -> u32 {
     // SAFETY: the contract.
-    failed(unsafe { instance(vmctx) }.memory_init(memory, segment, destination, source.into(), len.into()))
+    failed(unsafe { instance(vmctx) }.memory_init(
+        memory,
+        segment,
+        destination,
+        source.into(),
+        len.into(),
+    ))
 }
 
 pub(crate) unsafe extern "C" fn data_drop(vmctx: *mut c_void, segment: u32) {
@@ -73,13 +85,24 @@ pub(crate) unsafe extern "C" fn data_drop(vmctx: *mut c_void, segment: u32) {
     unsafe { instance(vmctx) }.data_drop(segment);
 }
 
-pub(crate) unsafe extern "C" fn table_grow(vmctx: *mut c_void, table: u32, value: u64, delta: u32) -> u32 {
+pub(crate) unsafe extern "C" fn table_grow(
+    vmctx: *mut c_void,
+    table: u32,
+    value: u64,
+    delta: u32,
+) -> u32 {
     // SAFETY: the contract.
     let old = unsafe { instance(vmctx) }.table_grow(table, delta.into(), value);
     old.map_or(u32::MAX, |old| old as u32)
 }
 
-pub(crate) unsafe extern "C" fn table_fill(vmctx: *mut c_void, table: u32, start: u32, value: u64, len: u32) -> u32 {
+pub(crate) unsafe extern "C" fn table_fill(
+    vmctx: *mut c_void,
+    table: u32,
+    start: u32,
+    value: u64,
+    len: u32,
+) -> u32 {
     // SAFETY: the contract.
     failed(unsafe { instance(vmctx) }.table_fill(table, start.into(), value, len.into()))
 }
@@ -93,7 +116,13 @@ pub(crate) unsafe extern "C" fn table_copy(
     len: u32,
 ) -> u32 {
     // SAFETY: the contract.
-    failed(unsafe { instance(vmctx) }.table_copy(to, from, destination.into(), source.into(), len.into()))
+    failed(unsafe { instance(vmctx) }.table_copy(
+        to,
+        from,
+        destination.into(),
+        source.into(),
+        len.into(),
+    ))
 }
 
 pub(crate) unsafe extern "C" fn table_init(
@@ -105,7 +134,13 @@ pub(crate) unsafe extern "C" fn table_init(
     len: u32,
 ) -> u32 {
     // SAFETY: the contract.
-    failed(unsafe { instance(vmctx) }.table_init(table, segment, destination.into(), source.into(), len.into()))
+    failed(unsafe { instance(vmctx) }.table_init(
+        table,
+        segment,
+        destination.into(),
+        source.into(),
+        len.into(),
+    ))
 }
 
 pub(crate) unsafe extern "C" fn elem_drop(vmctx: *mut c_void, segment: u32) {
@@ -118,7 +153,11 @@ pub(crate) unsafe extern "C" fn is_subtype(vmctx: *mut c_void, actual: u32, expe
     u32::from(unsafe { store(vmctx) }.types.is_subtype(actual, expected))
 }
 
-pub(crate) unsafe extern "C" fn exn_new(vmctx: *mut c_void, tag: *const VmTag, count: usize) -> *mut ExnObject {
+pub(crate) unsafe extern "C" fn exn_new(
+    vmctx: *mut c_void,
+    tag: *const VmTag,
+    count: usize,
+) -> *mut ExnObject {
     // SAFETY: the contract.
     let store = unsafe { store(vmctx) };
     if store.exceptions.len() >= store.engine.config().limits.exceptions as usize {

@@ -290,7 +290,7 @@ impl Drop for TableInner {
 
 impl StoreInner {
     /// Adds a global; the result is its index in `globals`.
-    pub fn add_global(&mut self, ty: GlobalType, value: ValRaw) -> u32 {
+    pub(crate) fn add_global(&mut self, ty: GlobalType, value: ValRaw) -> u32 {
         self.globals.push(Box::new(GlobalInner {
             vm: VmGlobal { value },
             ty,
@@ -302,7 +302,7 @@ impl StoreInner {
     ///
     /// # Errors
     /// [`Error::Exhausted`], when it cannot have its minimum.
-    pub fn add_memory(&mut self, ty: MemoryType) -> Result<u32, Error> {
+    pub(crate) fn add_memory(&mut self, ty: MemoryType) -> Result<u32, Error> {
         let memory = MemoryInner::new(ty, &self.engine.config().limits)
             .ok_or(Error::Exhausted(Exhaustion::Memory))?;
         self.memories.push(memory);
@@ -313,7 +313,7 @@ impl StoreInner {
     ///
     /// # Errors
     /// [`Error::Exhausted`], when it cannot have its minimum.
-    pub fn add_table(&mut self, ty: TableType) -> Result<u32, Error> {
+    pub(crate) fn add_table(&mut self, ty: TableType) -> Result<u32, Error> {
         let table = TableInner::new(ty, &self.engine.config().limits)
             .ok_or(Error::Exhausted(Exhaustion::Memory))?;
         self.tables.push(table);
@@ -321,7 +321,7 @@ impl StoreInner {
     }
 
     /// Adds a tag; the result is its index in `tags`, which is also its store address.
-    pub fn add_tag(&mut self, ty: TagType) -> u32 {
+    pub(crate) fn add_tag(&mut self, ty: TagType) -> u32 {
         let type_id = self.types.canonical_func(ty.ty());
         let address = self.tags.len() as u32;
         self.tags.push(Box::new(TagInner {

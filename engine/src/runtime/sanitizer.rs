@@ -47,7 +47,11 @@ mod asan {
     use std::ptr;
 
     unsafe extern "C" {
-        fn __sanitizer_start_switch_fiber(save: *mut *mut c_void, bottom: *const c_void, size: usize);
+        fn __sanitizer_start_switch_fiber(
+            save: *mut *mut c_void,
+            bottom: *const c_void,
+            size: usize,
+        );
         fn __sanitizer_finish_switch_fiber(
             save: *mut c_void,
             old_bottom: *mut *const c_void,
@@ -56,7 +60,10 @@ mod asan {
     }
 
     /// The slot for the sanitizer's frames of a stack, and the stack's bounds.
-    unsafe fn stack_of(store: &mut StoreInner, fiber: *mut Fiber) -> (*mut *mut c_void, usize, usize) {
+    unsafe fn stack_of(
+        store: &mut StoreInner,
+        fiber: *mut Fiber,
+    ) -> (*mut *mut c_void, usize, usize) {
         if fiber.is_null() {
             // SAFETY: code runs, so an activation exists.
             let activation = unsafe { &mut *store.vm.activation };

@@ -7,7 +7,9 @@
 
 use super::fiber::{CANARY, Fiber, SLOT_MASK, State};
 use super::layout::VmStore;
-use rustix::mm::{Advice, MapFlags, MprotectFlags, ProtFlags, madvise, mmap_anonymous, mprotect, munmap};
+use rustix::mm::{
+    Advice, MapFlags, MprotectFlags, ProtFlags, madvise, mmap_anonymous, mprotect, munmap,
+};
 use std::ffi::c_void;
 use std::ptr;
 
@@ -37,7 +39,13 @@ impl StackPool {
     /// A pool of at most `capacity` stacks of `stride` bytes, which must be a multiple of [`PAGE`].
     pub fn new(stride: usize, capacity: u32) -> Self {
         assert!(stride.is_multiple_of(PAGE) && u64::from(capacity) <= SLOT_MASK);
-        StackPool { base: ptr::null_mut(), stride, capacity, used: 0, free: Vec::new() }
+        StackPool {
+            base: ptr::null_mut(),
+            stride,
+            capacity,
+            used: 0,
+            free: Vec::new(),
+        }
     }
 
     /// The number of stacks that are not free.
@@ -115,6 +123,7 @@ impl StackPool {
     }
 
     /// Low end and length of the part of a stack that may be touched.
+    #[cfg(switchback_asan)]
     pub fn usable(&self, fiber: *mut Fiber) -> (usize, usize) {
         let end = fiber as usize + size_of::<Fiber>();
         (end - self.stride + PAGE, self.stride - PAGE)

@@ -32,42 +32,42 @@ pub(crate) enum Pending {
 
 /// See the module's documentation.
 #[repr(C)]
-pub(crate) struct StoreInner {
+pub struct StoreInner {
     /// First, because compiled code knows the store by this field's address.
-    pub vm: VmStore,
-    pub id: u64,
-    pub engine: Engine,
-    pub types: TypeRegistry,
+    pub(crate) vm: VmStore,
+    pub(crate) id: u64,
+    pub(crate) engine: Engine,
+    pub(crate) types: TypeRegistry,
     /// Modules whose code may run, in the order of instantiation.
-    pub modules: Vec<Module>,
-    pub instances: Vec<Box<InstanceInner>>,
-    pub globals: Vec<Box<GlobalInner>>,
-    pub memories: Vec<Box<MemoryInner>>,
-    pub tables: Vec<Box<TableInner>>,
-    pub tags: Vec<Box<TagInner>>,
-    pub host_funcs: Vec<Box<HostFunc>>,
+    pub(crate) modules: Vec<Module>,
+    pub(crate) instances: Vec<Box<InstanceInner>>,
+    pub(crate) globals: Vec<Box<GlobalInner>>,
+    pub(crate) memories: Vec<Box<MemoryInner>>,
+    pub(crate) tables: Vec<Box<TableInner>>,
+    pub(crate) tags: Vec<Box<TagInner>>,
+    pub(crate) host_funcs: Vec<Box<HostFunc>>,
     /// Trampolines compiled for host functions whose signature no instantiated module supplies.
-    pub extra_code: Vec<CodeMemory>,
+    pub(crate) extra_code: Vec<CodeMemory>,
     /// External references by number: word `n + 1` stands for `externs[n]`.
-    pub externs: Vec<u64>,
-    pub exceptions: Vec<Box<ExnObject>>,
+    pub(crate) externs: Vec<u64>,
+    pub(crate) exceptions: Vec<Box<ExnObject>>,
     /// The next function's store address.
-    pub next_function: u32,
-    pub stacks: StackPool,
-    pub pending: Option<Pending>,
-    pub tracer: Option<Tracer>,
+    pub(crate) next_function: u32,
+    pub(crate) stacks: StackPool,
+    pub(crate) pending: Option<Pending>,
+    pub(crate) tracer: Option<Tracer>,
     /// Where the frame that is being left goes on.
-    pub target: Target,
+    pub(crate) target: Target,
     /// The stack that an unwinding began on, until the sanitizer has been told.
-    pub left: Option<*mut Fiber>,
+    pub(crate) left: Option<*mut Fiber>,
     /// Whether the sanitizer waits to be told of the other side of a switch.
-    pub switching: bool,
+    pub(crate) switching: bool,
     /// The instruction that trapped last.
-    pub trap_pc: usize,
+    pub(crate) trap_pc: usize,
 }
 
 impl StoreInner {
-    pub fn new(engine: &Engine) -> Box<StoreInner> {
+    pub(crate) fn new(engine: &Engine) -> Box<StoreInner> {
         static NEXT_ID: AtomicU64 = AtomicU64::new(0);
         let config = engine.config();
         Box::new(StoreInner {
@@ -98,46 +98,52 @@ impl StoreInner {
 
     /// The module whose code contains `pc`, and the offset in its region.
     fn code_at(&self, pc: usize) -> Option<(&Module, u32)> {
-        self.modules.iter().find_map(|module| Some((module, module.compiled().code.memory.offset(pc)?)))
+        self.modules
+            .iter()
+            .find_map(|module| Some((module, module.compiled().code.memory.offset(pc)?)))
     }
 
     /// The trap that the instruction at `pc` is known to raise, and where it comes from.
-    pub fn trap_at(&self, pc: usize) -> Option<(TrapCode, Option<Location>)> {
+    pub(crate) fn trap_at(&self, pc: usize) -> Option<(TrapCode, Option<Location>)> {
         let (module, offset) = self.code_at(pc)?;
         let code = &module.compiled().code;
         Some((code.trap_at(offset)?, code.location_at(offset)))
     }
 
     /// The handler of the call that returns to `return_address`, with the start of its region.
-    pub fn handler_at(&self, return_address: usize) -> Option<(usize, CallSite)> {
+    pub(crate) fn handler_at(&self, return_address: usize) -> Option<(usize, CallSite)> {
         let (module, offset) = self.code_at(return_address)?;
         let code = &module.compiled().code;
         Some((code.memory.address(0) as usize, code.call_site(offset)?))
     }
 
     /// Takes the next function address.
-    pub fn allocate_function_address(&mut self) -> u32 {
+    pub(crate) fn allocate_function_address(&mut self) -> u32 {
         let address = self.next_function;
         self.next_function += 1;
         address
     }
 
     /// The word that stands for the external reference `value`; equal values share one word.
-    pub fn extern_word(&mut self, value: u64) -> u64 {
-        let index = self.externs.iter().position(|&known| known == value).unwrap_or_else(|| {
-            self.externs.push(value);
-            self.externs.len() - 1
-        });
+    pub(crate) fn extern_word(&mut self, value: u64) -> u64 {
+        let index = self
+            .externs
+            .iter()
+            .position(|&known| known == value)
+            .unwrap_or_else(|| {
+                self.externs.push(value);
+                self.externs.len() - 1
+            });
         index as u64 + 1
     }
 
     /// The external reference that a non-null word stands for.
-    pub fn extern_value(&self, word: u64) -> u64 {
+    pub(crate) fn extern_value(&self, word: u64) -> u64 {
         self.externs[word as usize - 1]
     }
 
     /// Records that the running activation ends because something ran out.
-    pub fn exhaust(&mut self, what: Exhaustion) {
+    pub(crate) fn exhaust(&mut self, what: Exhaustion) {
         self.pending = Some(Pending::Error(Error::Exhausted(what)));
     }
 
@@ -145,7 +151,7 @@ impl StoreInner {
     ///
     /// # Safety
     /// `tag` is a tag of this store.
-    pub unsafe fn tag(&self, tag: *const VmTag) -> &TagInner {
+    pub(crate) unsafe fn tag(&self, tag: *const VmTag) -> &TagInner {
         // SAFETY: the caller vouches for the pointer; `TagInner` starts with its `VmTag` and lives as long as the store.
         unsafe { &*tag.cast::<TagInner>() }
     }
@@ -154,7 +160,7 @@ impl StoreInner {
     ///
     /// # Safety
     /// `word` is a function reference of this store.
-    pub unsafe fn func_ref(&self, word: u64) -> &FuncRef {
+    pub(crate) unsafe fn func_ref(&self, word: u64) -> &FuncRef {
         // SAFETY: the caller vouches for the word; function references live as long as the store.
         unsafe { &*(word as *const FuncRef) }
     }

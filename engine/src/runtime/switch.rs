@@ -38,7 +38,11 @@ pub(crate) struct Handler {
 ///
 /// # Safety
 /// `vm` is the store whose code runs.
-pub(crate) unsafe fn find_handler(vm: &VmStore, tag: *const VmTag, kind: ClauseKind) -> Option<Handler> {
+pub(crate) unsafe fn find_handler(
+    vm: &VmStore,
+    tag: *const VmTag,
+    kind: ClauseKind,
+) -> Option<Handler> {
     let mut fiber = vm.current;
     let mut distance = 0;
     while !fiber.is_null() {
@@ -54,7 +58,11 @@ pub(crate) unsafe fn find_handler(vm: &VmStore, tag: *const VmTag, kind: ClauseK
             let clause_tag = unsafe { super::instance::tag_of(vmctx, clause.tag) };
             let same = clause_tag == tag;
             if same && (clause.kind == kind || planted!(vm, HandlerKindIgnored)) {
-                return Some(Handler { captured: fiber, clause: index as u32, distance });
+                return Some(Handler {
+                    captured: fiber,
+                    clause: index as u32,
+                    distance,
+                });
             }
             if planted!(vm, FirstClauseOnly) {
                 break;
@@ -119,8 +127,14 @@ pub(crate) unsafe extern "C" fn cont_new(
     header.state = State::Fresh;
     header.num_results = num_results;
     header.innermost = fiber;
-    let frame =
-        StartFrame { func, caller, values: ptr::null_mut(), len: capacity, store: vm, padding: 0 };
+    let frame = StartFrame {
+        func,
+        caller,
+        values: ptr::null_mut(),
+        len: capacity,
+        store: vm,
+        padding: 0,
+    };
     if header.prepare(frame, capacity, START_RESERVE).is_none() {
         // SAFETY: allocated above, and its reference was not handed out.
         unsafe { store.stacks.release(fiber) };
@@ -135,7 +149,11 @@ pub(crate) unsafe extern "C" fn cont_new(
 ///
 /// # Safety
 /// `fiber` was named by a reference that is not consumed, and `count` more values fit into its buffer.
-pub(crate) unsafe extern "C" fn cont_bind(vm: *mut VmStore, fiber: *mut Fiber, count: usize) -> u64 {
+pub(crate) unsafe extern "C" fn cont_bind(
+    vm: *mut VmStore,
+    fiber: *mut Fiber,
+    count: usize,
+) -> u64 {
     // SAFETY: the caller's promise.
     let header = unsafe { &mut *fiber };
     // SAFETY: the buffer has room for all values that the continuation takes.
@@ -208,7 +226,11 @@ unsafe fn splice(store: &mut StoreInner, outermost: *mut Fiber) {
 ///
 /// # Safety
 /// `outermost` is part of the running chain.
-unsafe fn capture(store: &mut StoreInner, outermost: *mut Fiber, buffer: *mut ValRaw) -> *mut Fiber {
+unsafe fn capture(
+    store: &mut StoreInner,
+    outermost: *mut Fiber,
+    buffer: *mut ValRaw,
+) -> *mut Fiber {
     // SAFETY: all stacks between the running one and `outermost` are valid headers of the running chain.
     unsafe {
         let innermost = store.vm.current;
@@ -293,7 +315,12 @@ pub(crate) unsafe extern "C" fn switch_prepare(
         return ptr::null_mut();
     }
     // SAFETY: the target's buffer has room for all its values, of which the reference is the last.
-    unsafe { header.buffer.add(count).write(ValRaw { lo: captured.word, hi: 0 }) };
+    unsafe {
+        header.buffer.add(count).write(ValRaw {
+            lo: captured.word,
+            hi: 0,
+        })
+    };
     let left = store.vm.current;
     header.handlers = captured.handlers;
     header.handler_vmctx = captured.handler_vmctx;
@@ -350,7 +377,12 @@ pub(crate) unsafe extern "C" fn resume_throw_prepare(
     // SAFETY: consumed just now, so no reference to it is good.
     unsafe { store.stacks.release(fiber) };
     store.vm.pending_exn = exception;
-    store.record(EventKind::Unwind { tag: tag_address(exception) }, None);
+    store.record(
+        EventKind::Unwind {
+            tag: tag_address(exception),
+        },
+        None,
+    );
     ptr::null_mut()
 }
 
@@ -368,13 +400,21 @@ pub(crate) unsafe extern "C" fn fiber_started(vm: *mut VmStore) {
 ///
 /// # Safety
 /// Called by the start stub only, with the frame pointer at the base of the running stack.
-pub(crate) unsafe extern "C" fn fiber_finished(vm: *mut VmStore, ok: bool, fp: usize) -> *const Target {
+pub(crate) unsafe extern "C" fn fiber_finished(
+    vm: *mut VmStore,
+    ok: bool,
+    fp: usize,
+) -> *const Target {
     // SAFETY: the start frame names the store.
     let store = unsafe { store(vm) };
     let fiber = store.vm.current;
     // SAFETY: the running stack has a valid header.
     let header = unsafe { &mut *fiber };
-    debug_assert_eq!(fp, header.base_frame(), "the running stack is not the recorded one");
+    debug_assert_eq!(
+        fp,
+        header.base_frame(),
+        "the running stack is not the recorded one"
+    );
     debug_assert_eq!((header.state, header.canary), (State::Running, CANARY));
     if !ok && !planted!(vm, HostTrapIsReturn) {
         // SAFETY: the stack that has ended is still the running one.

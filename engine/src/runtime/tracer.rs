@@ -9,8 +9,8 @@ use super::fiber::ClauseKind;
 use super::layout::{FuncRef, ValRaw, VmStore, VmTag};
 use super::store::StoreInner;
 use super::switch::find_handler;
-pub(crate) use crate::trace::EventKind;
 use crate::error::Location;
+pub(crate) use crate::trace::EventKind;
 use crate::trace::{Event, Value};
 use crate::types::{HeapTop, ValType};
 use std::collections::HashMap;
@@ -51,27 +51,31 @@ impl Tracer {
 
 impl StoreInner {
     /// Records an event, when tracing.
-    pub fn record(&mut self, kind: EventKind, at: Option<Location>) {
+    pub(crate) fn record(&mut self, kind: EventKind, at: Option<Location>) {
         if let Some(tracer) = &mut self.tracer {
             tracer.events.push(Event { kind, at });
         }
     }
 
     /// Records an event that carries values, when tracing. `values` may be longer than `types`.
-    pub fn record_values(
+    pub(crate) fn record_values(
         &mut self,
         types: &[ValType],
         values: &[ValRaw],
         event: impl FnOnce(Vec<Value>) -> EventKind,
     ) {
         if self.tracer.is_some() {
-            let values = types.iter().zip(values).map(|(ty, raw)| self.value(ty, *raw)).collect();
+            let values = types
+                .iter()
+                .zip(values)
+                .map(|(ty, raw)| self.value(ty, *raw))
+                .collect();
             self.record(event(values), None);
         }
     }
 
     /// A value as events show it.
-    pub fn value(&self, ty: &ValType, raw: ValRaw) -> Value {
+    pub(crate) fn value(&self, ty: &ValType, raw: ValRaw) -> Value {
         let top = match ty {
             ValType::I32 => return Value::I32(raw.lo as i32),
             ValType::I64 => return Value::I64(raw.lo as i64),
@@ -107,11 +111,17 @@ impl StoreInner {
     }
 
     fn number(&self, word: u64) -> u64 {
-        self.tracer.as_ref().and_then(|tracer| tracer.number(word)).expect("every continuation has got a number")
+        self.tracer
+            .as_ref()
+            .and_then(|tracer| tracer.number(word))
+            .expect("every continuation has got a number")
     }
 
     fn allocate_number(&mut self, word: u64) -> u64 {
-        self.tracer.as_mut().expect("compiled code traces").allocate(word)
+        self.tracer
+            .as_mut()
+            .expect("compiled code traces")
+            .allocate(word)
     }
 
     /// # Safety
@@ -119,7 +129,11 @@ impl StoreInner {
     unsafe fn site_values(&self, site: &TraceSite, values: *const ValRaw) -> Vec<Value> {
         // SAFETY: the caller's promise.
         let raw = unsafe { std::slice::from_raw_parts(values, site.types.len()) };
-        site.types.iter().zip(raw).map(|(ty, raw)| self.value(ty, *raw)).collect()
+        site.types
+            .iter()
+            .zip(raw)
+            .map(|(ty, raw)| self.value(ty, *raw))
+            .collect()
     }
 
     /// Store address and payload of the exception behind a word that is not null.
@@ -132,7 +146,14 @@ impl StoreInner {
             let exn = &*(word as *const ExnObject);
             (exn, self.tag(exn.tag))
         };
-        let values = tag.ty.ty().params().iter().zip(exn.payload()).map(|(ty, raw)| self.value(ty, *raw)).collect();
+        let values = tag
+            .ty
+            .ty()
+            .params()
+            .iter()
+            .zip(exn.payload())
+            .map(|(ty, raw)| self.value(ty, *raw))
+            .collect();
         (tag.vm.address, values)
     }
 }
@@ -166,7 +187,12 @@ unsafe fn store<'a>(vm: *mut VmStore) -> &'a mut StoreInner {
 // instruction; that is what each SAFETY comment refers to as the contract.
 
 /// `cont.new` made `word`.
-pub(crate) unsafe extern "C" fn trace_new(vm: *mut VmStore, site: *const TraceSite, word: u64, func: *const FuncRef) {
+pub(crate) unsafe extern "C" fn trace_new(
+    vm: *mut VmStore,
+    site: *const TraceSite,
+    word: u64,
+    func: *const FuncRef,
+) {
     // SAFETY: the contract.
     let (store, site, function) = unsafe { (store(vm), &*site, (*func).address) };
     let cont = store.allocate_number(word);
@@ -199,10 +225,21 @@ pub(crate) unsafe extern "C" fn trace_resume(
     // SAFETY: the contract.
     let (store, site) = unsafe { (store(vm), &*site) };
     // SAFETY: the contract; the reference was checked.
-    let (values, depth) =
-        unsafe { (store.site_values(site, values), store.depth() + captured_depth(store, word)) };
+    let (values, depth) = unsafe {
+        (
+            store.site_values(site, values),
+            store.depth() + captured_depth(store, word),
+        )
+    };
     let cont = store.number(word);
-    store.record(EventKind::Resume { cont, values, depth }, Some(site.location));
+    store.record(
+        EventKind::Resume {
+            cont,
+            values,
+            depth,
+        },
+        Some(site.location),
+    );
 }
 
 /// `resume_throw` or `resume_throw_ref` is about to raise `exception` in `word`.
@@ -215,10 +252,22 @@ pub(crate) unsafe extern "C" fn trace_resume_throw(
     // SAFETY: the contract.
     let (store, site) = unsafe { (store(vm), &*site) };
     // SAFETY: the contract; the references were checked.
-    let ((tag, values), depth) =
-        unsafe { (store.exception(exception), store.depth() + captured_depth(store, word)) };
+    let ((tag, values), depth) = unsafe {
+        (
+            store.exception(exception),
+            store.depth() + captured_depth(store, word),
+        )
+    };
     let cont = store.number(word);
-    store.record(EventKind::ResumeThrow { cont, tag, values, depth }, Some(site.location));
+    store.record(
+        EventKind::ResumeThrow {
+            cont,
+            tag,
+            values,
+            depth,
+        },
+        Some(site.location),
+    );
 }
 
 /// `suspend` (when `target` is 0) or `switch` to `target` is about to happen. The search for the handler changes nothing, so
@@ -234,18 +283,37 @@ pub(crate) unsafe extern "C" fn trace_suspend(
     let (store, site) = unsafe { (store(vm), &*site) };
     // SAFETY: the contract.
     let (values, address) = unsafe { (store.site_values(site, values), (*tag).address) };
-    let kind = if target == 0 { ClauseKind::Suspend } else { ClauseKind::Switch };
+    let kind = if target == 0 {
+        ClauseKind::Suspend
+    } else {
+        ClauseKind::Switch
+    };
     // SAFETY: the store's code runs.
     let event = match unsafe { find_handler(&store.vm, tag, kind) } {
-        None => EventKind::Unhandled { tag: address, values },
+        None => EventKind::Unhandled {
+            tag: address,
+            values,
+        },
         Some(handler) => {
             // SAFETY: the handler was found in the running chain.
             let word = unsafe { (*handler.captured).word };
             let target = (target != 0).then(|| store.number(target));
             let (cont, distance) = (store.allocate_number(word), handler.distance);
             match target {
-                None => EventKind::Suspend { tag: address, values, cont, distance, clause: handler.clause },
-                Some(target) => EventKind::Switch { tag: address, target, values, cont, distance },
+                None => EventKind::Suspend {
+                    tag: address,
+                    values,
+                    cont,
+                    distance,
+                    clause: handler.clause,
+                },
+                Some(target) => EventKind::Switch {
+                    tag: address,
+                    target,
+                    values,
+                    cont,
+                    distance,
+                },
             }
         }
     };
@@ -253,7 +321,11 @@ pub(crate) unsafe extern "C" fn trace_suspend(
 }
 
 /// A resume site got results.
-pub(crate) unsafe extern "C" fn trace_return(vm: *mut VmStore, site: *const TraceSite, values: *const ValRaw) {
+pub(crate) unsafe extern "C" fn trace_return(
+    vm: *mut VmStore,
+    site: *const TraceSite,
+    values: *const ValRaw,
+) {
     // SAFETY: the contract.
     let (store, site) = unsafe { (store(vm), &*site) };
     // SAFETY: the contract.
@@ -263,7 +335,11 @@ pub(crate) unsafe extern "C" fn trace_return(vm: *mut VmStore, site: *const Trac
 }
 
 /// `throw` or `throw_ref` raises `exception`.
-pub(crate) unsafe extern "C" fn trace_throw(vm: *mut VmStore, site: *const TraceSite, exception: u64) {
+pub(crate) unsafe extern "C" fn trace_throw(
+    vm: *mut VmStore,
+    site: *const TraceSite,
+    exception: u64,
+) {
     // SAFETY: the contract.
     let (store, site) = unsafe { (store(vm), &*site) };
     // SAFETY: the contract.

@@ -16,7 +16,8 @@ use std::sync::Once;
 const SIGNALS: [libc::c_int; 4] = [libc::SIGILL, libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE];
 
 static INSTALL: Once = Once::new();
-static mut PREVIOUS: [MaybeUninit<libc::sigaction>; SIGNALS.len()] = [const { MaybeUninit::uninit() }; SIGNALS.len()];
+static mut PREVIOUS: [MaybeUninit<libc::sigaction>; SIGNALS.len()] =
+    [const { MaybeUninit::uninit() }; SIGNALS.len()];
 
 thread_local! {
     /// The store whose code this thread executes.
@@ -30,7 +31,9 @@ pub(crate) struct Running {
 
 impl Running {
     pub fn enter(store: *mut StoreInner) -> Self {
-        Running { previous: RUNNING.replace(store) }
+        Running {
+            previous: RUNNING.replace(store),
+        }
     }
 }
 
@@ -54,13 +57,21 @@ pub(crate) fn install() {
                 action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_NODEFER;
                 libc::sigemptyset(&mut action.sa_mask);
                 let previous = (&raw mut PREVIOUS[index]).cast::<libc::sigaction>();
-                assert_eq!(libc::sigaction(signal, &action, previous), 0, "signal handlers can be installed");
+                assert_eq!(
+                    libc::sigaction(signal, &action, previous),
+                    0,
+                    "signal handlers can be installed"
+                );
             }
         }
     });
 }
 
-unsafe extern "C" fn handler(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+unsafe extern "C" fn handler(
+    signal: libc::c_int,
+    info: *mut libc::siginfo_t,
+    context: *mut libc::c_void,
+) {
     // SAFETY: the kernel passes a `ucontext_t` with SA_SIGINFO.
     let registers = unsafe { &mut (*context.cast::<libc::ucontext_t>()).uc_mcontext.gregs };
     let pc = registers[libc::REG_RIP as usize] as usize;
@@ -88,9 +99,16 @@ unsafe extern "C" fn handler(signal: libc::c_int, info: *mut libc::siginfo_t, co
 /// # Safety
 /// The arguments are those of a signal handler.
 unsafe fn pass_on(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
-    let index = SIGNALS.iter().position(|&s| s == signal).expect("only our signals arrive here");
+    let index = SIGNALS
+        .iter()
+        .position(|&s| s == signal)
+        .expect("only our signals arrive here");
     // SAFETY: `install` has written this element before it installed the handler, and nobody writes it again.
-    let previous = unsafe { (&raw const PREVIOUS[index]).cast::<libc::sigaction>().read() };
+    let previous = unsafe {
+        (&raw const PREVIOUS[index])
+            .cast::<libc::sigaction>()
+            .read()
+    };
     match previous.sa_sigaction {
         libc::SIG_DFL | libc::SIG_IGN => {
             // Let the instruction fault again, without us: a synchronous fault cannot be ignored.
@@ -113,7 +131,9 @@ unsafe fn pass_on(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut
 
 /// What the trap that ended the activation was.
 pub(crate) fn describe(store: &StoreInner) -> Result<(TrapKind, Option<Location>), Exhaustion> {
-    let (code, location) = store.trap_at(store.trap_pc).expect("the handler has looked this address up");
+    let (code, location) = store
+        .trap_at(store.trap_pc)
+        .expect("the handler has looked this address up");
     match trap_codes::reason(code) {
         TrapReason::Trap(kind) => Ok((kind, location)),
         TrapReason::StackOverflow => Err(Exhaustion::CallStack),

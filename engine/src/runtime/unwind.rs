@@ -74,7 +74,13 @@ pub(crate) unsafe extern "C" fn find_target(vm: *mut VmStore, fp: usize) -> *con
 pub(crate) fn exit(store: &mut StoreInner, status: Status) -> Target {
     // SAFETY: compiled code runs, so an activation exists: `entry::invoke` keeps it on its frame until it has left.
     let activation = unsafe { &*store.vm.activation };
-    Target { sp: activation.sp, fp: activation.fp, pc: activation.pc, payload0: status as u64, ..Target::default() }
+    Target {
+        sp: activation.sp,
+        fp: activation.fp,
+        pc: activation.pc,
+        payload0: status as u64,
+        ..Target::default()
+    }
 }
 
 /// Walks from the frame at `fp` outwards to the first frame that handles exceptions.
@@ -86,14 +92,20 @@ unsafe fn find_handler_frame(store: &mut StoreInner, mut fp: usize) -> Target {
     loop {
         // SAFETY: every frame from here to the host's entry keeps its caller's frame pointer and its return address at its
         // frame pointer: compiled code by `preserve_frame_pointers`, stubs by hand, the base of a stack by its context.
-        let (caller_fp, return_address) = unsafe { (*(fp as *const usize), *((fp + 8) as *const usize)) };
+        let (caller_fp, return_address) =
+            unsafe { (*(fp as *const usize), *((fp + 8) as *const usize)) };
         if return_address == entry_return_address() {
             return exit(store, Status::Exception);
         }
         if return_address == start_return_address() {
             // SAFETY: the walk stands at the base of the running stack.
             unsafe { abandon_current(store) };
-            store.record(EventKind::Unwind { tag: super::exn::tag_address(exception) }, None);
+            store.record(
+                EventKind::Unwind {
+                    tag: super::exn::tag_address(exception),
+                },
+                None,
+            );
         } else if let Some((code, site)) = store.handler_at(return_address) {
             store.vm.pending_exn = 0;
             let target = Target {
@@ -112,5 +124,11 @@ unsafe fn find_handler_frame(store: &mut StoreInner, mut fp: usize) -> Target {
 
 /// Back to the resumer of a stack whose function has returned.
 pub(crate) fn returned(context: super::fiber::Context) -> Target {
-    Target { sp: context.sp, fp: context.fp, pc: context.ip, control: Control::RETURN, ..Target::default() }
+    Target {
+        sp: context.sp,
+        fp: context.fp,
+        pc: context.ip,
+        control: Control::RETURN,
+        ..Target::default()
+    }
 }

@@ -8,8 +8,8 @@ use crate::error::TrapKind;
 use crate::runtime::layout::FuncRef;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{
-    BlockArg, ExceptionTableData, ExceptionTableItem, ExtFuncData, ExternalName, FuncRef as ClifFunc, InstBuilder,
-    SigRef, UserExternalName, Value, types,
+    BlockArg, ExceptionTableData, ExceptionTableItem, ExtFuncData, ExternalName,
+    FuncRef as ClifFunc, InstBuilder, SigRef, UserExternalName, Value, types,
 };
 use std::mem::offset_of;
 
@@ -32,7 +32,9 @@ impl FuncTranslator<'_, '_> {
         let Some(pad) = self.landing_pad() else {
             let call = match callee {
                 Callee::Direct(func) => self.b.ins().call(func, args),
-                Callee::Indirect(signature, address) => self.b.ins().call_indirect(signature, address, args),
+                Callee::Indirect(signature, address) => {
+                    self.b.ins().call_indirect(signature, address, args)
+                }
             };
             return self.b.inst_results(call).to_vec();
         };
@@ -40,14 +42,22 @@ impl FuncTranslator<'_, '_> {
             Callee::Direct(func) => self.b.func.dfg.ext_funcs[func].signature,
             Callee::Indirect(signature, _) => signature,
         };
-        let results: Vec<_> =
-            self.b.func.dfg.signatures[signature].returns.iter().map(|result| result.value_type).collect();
+        let results: Vec<_> = self.b.func.dfg.signatures[signature]
+            .returns
+            .iter()
+            .map(|result| result.value_type)
+            .collect();
         let returned = self.block_with(&results);
-        let return_args: Vec<_> = (0..results.len() as u32).map(BlockArg::TryCallRet).collect();
+        let return_args: Vec<_> = (0..results.len() as u32)
+            .map(BlockArg::TryCallRet)
+            .collect();
         let returned_call = self.b.func.dfg.block_call(returned, &return_args);
         let pad_call = self.b.func.dfg.block_call(pad, &[BlockArg::TryCallExn(0)]);
-        let table =
-            ExceptionTableData::new(signature, returned_call, [ExceptionTableItem::Default(pad_call)]);
+        let table = ExceptionTableData::new(
+            signature,
+            returned_call,
+            [ExceptionTableItem::Default(pad_call)],
+        );
         let table = self.b.func.dfg.exception_tables.push(table);
         match callee {
             Callee::Direct(func) => self.b.ins().try_call(func, args, table),
@@ -67,7 +77,10 @@ impl FuncTranslator<'_, '_> {
             let func_ref = self.vmctx_load_ptr(offset);
             return self.func_ref_callee(signature, func_ref);
         }
-        let name = self.b.func.declare_imported_user_function(UserExternalName::new(0, function));
+        let name = self
+            .b
+            .func
+            .declare_imported_user_function(UserExternalName::new(0, function));
         let func = self.b.import_function(ExtFuncData {
             name: ExternalName::user(name),
             signature,
@@ -80,8 +93,18 @@ impl FuncTranslator<'_, '_> {
     /// The callee behind a function reference that is not null, and its vmctx.
     fn func_ref_callee(&mut self, signature: SigRef, func_ref: Value) -> (Callee, Value) {
         let flags = trusted().with_readonly();
-        let code = self.b.ins().load(types::I64, flags, func_ref, offset_of!(FuncRef, wasm_call) as i32);
-        let vmctx = self.b.ins().load(types::I64, flags, func_ref, offset_of!(FuncRef, vmctx) as i32);
+        let code = self.b.ins().load(
+            types::I64,
+            flags,
+            func_ref,
+            offset_of!(FuncRef, wasm_call) as i32,
+        );
+        let vmctx = self.b.ins().load(
+            types::I64,
+            flags,
+            func_ref,
+            offset_of!(FuncRef, vmctx) as i32,
+        );
         (Callee::Indirect(signature, code), vmctx)
     }
 
@@ -104,7 +127,9 @@ impl FuncTranslator<'_, '_> {
         if tail {
             match callee {
                 Callee::Direct(func) => self.b.ins().return_call(func, &args),
-                Callee::Indirect(signature, code) => self.b.ins().return_call_indirect(signature, code, &args),
+                Callee::Indirect(signature, code) => {
+                    self.b.ins().return_call_indirect(signature, code, &args)
+                }
             };
             self.reachable = false;
         } else {
@@ -142,7 +167,12 @@ impl FuncTranslator<'_, '_> {
     /// Traps unless the function's type is `type_index` or a subtype of it.
     fn check_function_type(&mut self, type_index: u32, func_ref: Value) {
         let flags = trusted().with_readonly();
-        let actual = self.b.ins().load(types::I32, flags, func_ref, offset_of!(FuncRef, type_id) as i32);
+        let actual = self.b.ins().load(
+            types::I32,
+            flags,
+            func_ref,
+            offset_of!(FuncRef, type_id) as i32,
+        );
         let offset = self.offsets().type_id(type_index);
         let expected = self.b.ins().load(types::I32, flags, self.vmctx, offset);
         let same = self.b.ins().icmp(IntCC::Equal, actual, expected);

@@ -22,10 +22,18 @@ pub(super) struct Frame {
 /// What opened a frame.
 pub(super) enum FrameKind {
     Block,
-    Loop { header: Block },
+    Loop {
+        header: Block,
+    },
     /// `alternative` is where the condition is false, until `else` has been translated.
-    If { alternative: Option<Block> },
-    Try { pad: Block, catches: Vec<Catch>, used: bool },
+    If {
+        alternative: Option<Block>,
+    },
+    Try {
+        pad: Block,
+        catches: Vec<Catch>,
+        used: bool,
+    },
     /// Opened out of reach; nothing of it is translated.
     Dead,
 }
@@ -55,15 +63,31 @@ impl FuncTranslator<'_, '_> {
     /// Opens a frame whose `params` topmost operands belong to it.
     pub(super) fn push_frame(&mut self, kind: FrameKind, params: usize, results: &[Type]) {
         let exit = self.block_with(results);
-        let label_arity = if matches!(kind, FrameKind::Loop { .. }) { params } else { results.len() };
+        let label_arity = if matches!(kind, FrameKind::Loop { .. }) {
+            params
+        } else {
+            results.len()
+        };
         let height = self.stack.len() - params;
-        self.frames.push(Frame { kind, exit, exit_used: false, label_arity, height });
+        self.frames.push(Frame {
+            kind,
+            exit,
+            exit_used: false,
+            label_arity,
+            height,
+        });
     }
 
     pub(super) fn push_dead_frame(&mut self) {
         let exit = self.b.create_block();
         let height = self.stack.len();
-        self.frames.push(Frame { kind: FrameKind::Dead, exit, exit_used: false, label_arity: 0, height });
+        self.frames.push(Frame {
+            kind: FrameKind::Dead,
+            exit,
+            exit_used: false,
+            label_arity: 0,
+            height,
+        });
     }
 
     pub(super) fn translate_block(&mut self, ty: BlockType) {
@@ -88,18 +112,29 @@ impl FuncTranslator<'_, '_> {
         // The operands of the alternative travel as block parameters, because the consequent will have consumed them.
         let alternative = self.block_with(&params);
         let args = self.stack[self.stack.len() - params.len()..].to_vec();
-        self.b.ins().brif(condition, consequent, &[], alternative, &block_args(&args));
+        self.b
+            .ins()
+            .brif(condition, consequent, &[], alternative, &block_args(&args));
         self.b.switch_to_block(consequent);
         self.b.seal_block(consequent);
         self.b.seal_block(alternative);
-        self.push_frame(FrameKind::If { alternative: Some(alternative) }, params.len(), &results);
+        self.push_frame(
+            FrameKind::If {
+                alternative: Some(alternative),
+            },
+            params.len(),
+            &results,
+        );
     }
 
     pub(super) fn translate_else(&mut self) {
         if self.reachable {
             self.jump_to_exit();
         }
-        let frame = self.frames.last_mut().expect("validation matches else with if");
+        let frame = self
+            .frames
+            .last_mut()
+            .expect("validation matches else with if");
         let height = frame.height;
         match &mut frame.kind {
             FrameKind::Dead => {}
@@ -107,7 +142,8 @@ impl FuncTranslator<'_, '_> {
                 let alternative = alternative.take().expect("validation allows one else");
                 self.stack.truncate(height);
                 self.b.switch_to_block(alternative);
-                self.stack.extend_from_slice(self.b.block_params(alternative));
+                self.stack
+                    .extend_from_slice(self.b.block_params(alternative));
                 self.reachable = true;
             }
             _ => unreachable!("validation matches else with if"),
@@ -118,7 +154,11 @@ impl FuncTranslator<'_, '_> {
         let (params, results) = self.block_types(try_table.ty);
         let pad = self.block_with(&[cranelift_codegen::ir::types::I64]);
         self.push_frame(
-            FrameKind::Try { pad, catches: try_table.catches.clone(), used: false },
+            FrameKind::Try {
+                pad,
+                catches: try_table.catches.clone(),
+                used: false,
+            },
             params.len(),
             &results,
         );
@@ -129,7 +169,11 @@ impl FuncTranslator<'_, '_> {
     pub(super) fn landing_pad(&mut self) -> Option<Block> {
         let pad = *self.pads.last()?;
         for frame in self.frames.iter_mut().rev() {
-            if let FrameKind::Try { pad: of_frame, used, .. } = &mut frame.kind
+            if let FrameKind::Try {
+                pad: of_frame,
+                used,
+                ..
+            } = &mut frame.kind
                 && *of_frame == pad
             {
                 *used = true;
@@ -142,13 +186,18 @@ impl FuncTranslator<'_, '_> {
         if self.reachable {
             self.jump_to_exit();
         }
-        let frame = self.frames.pop().expect("validation matches end with a frame");
+        let frame = self
+            .frames
+            .pop()
+            .expect("validation matches end with a frame");
         let mut exit_used = frame.exit_used;
         match frame.kind {
             FrameKind::Dead => return,
             FrameKind::Block | FrameKind::If { alternative: None } => {}
             FrameKind::Loop { header } => self.b.seal_block(header),
-            FrameKind::If { alternative: Some(alternative) } => {
+            FrameKind::If {
+                alternative: Some(alternative),
+            } => {
                 // Without `else`, parameters and results are the same.
                 self.b.switch_to_block(alternative);
                 let params = self.b.block_params(alternative).to_vec();
@@ -179,7 +228,10 @@ impl FuncTranslator<'_, '_> {
     }
 
     fn jump_to_exit(&mut self) {
-        let frame = self.frames.last_mut().expect("there is a frame until the function's end");
+        let frame = self
+            .frames
+            .last_mut()
+            .expect("there is a frame until the function's end");
         frame.exit_used = true;
         let (exit, height) = (frame.exit, frame.height);
         let results = block_args(&self.stack[height..]);
@@ -250,11 +302,15 @@ impl FuncTranslator<'_, '_> {
             let args = block_args(this.top(arity));
             this.b.func.dfg.block_call(block, &args)
         };
-        let depths: Vec<u32> =
-            targets.targets().collect::<Result<_, _>>().expect("the validator has read the table");
+        let depths: Vec<u32> = targets
+            .targets()
+            .collect::<Result<_, _>>()
+            .expect("the validator has read the table");
         let default = call(self, targets.default());
         let calls: Vec<BlockCall> = depths.into_iter().map(|depth| call(self, depth)).collect();
-        let table = self.b.create_jump_table(JumpTableData::new(default, &calls));
+        let table = self
+            .b
+            .create_jump_table(JumpTableData::new(default, &calls));
         self.b.ins().br_table(index, table);
         self.reachable = false;
     }

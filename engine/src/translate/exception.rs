@@ -27,12 +27,22 @@ impl FuncTranslator<'_, '_> {
 
     /// Parameter types of a tag.
     pub(super) fn tag_params(&self, tag: u32) -> Vec<wasmparser::ValType> {
-        self.env.info.types.func(self.env.info.tags[tag as usize]).params().to_vec()
+        self.env
+            .info
+            .types
+            .func(self.env.info.tags[tag as usize])
+            .params()
+            .to_vec()
     }
 
     /// Result types of a tag.
     pub(super) fn tag_results(&self, tag: u32) -> Vec<wasmparser::ValType> {
-        self.env.info.types.func(self.env.info.tags[tag as usize]).results().to_vec()
+        self.env
+            .info
+            .types
+            .func(self.env.info.tags[tag as usize])
+            .results()
+            .to_vec()
     }
 
     /// Raises what is pending. What follows is out of reach, but the caller says so: this may stand in a branch of one operator.
@@ -48,7 +58,12 @@ impl FuncTranslator<'_, '_> {
 
     fn raise_exception(&mut self, exception: Value) {
         let store = self.store();
-        self.b.ins().store(trusted(), exception, store, offset_of!(VmStore, pending_exn) as i32);
+        self.b.ins().store(
+            trusted(),
+            exception,
+            store,
+            offset_of!(VmStore, pending_exn) as i32,
+        );
         self.raise();
     }
 
@@ -70,13 +85,22 @@ impl FuncTranslator<'_, '_> {
 
     fn exception_values(&mut self, exception: Value) -> Value {
         let flags = trusted().with_readonly();
-        self.b.ins().load(types::I64, flags, exception, offset_of!(ExnObject, values) as i32)
+        self.b.ins().load(
+            types::I64,
+            flags,
+            exception,
+            offset_of!(ExnObject, values) as i32,
+        )
     }
 
     fn throw(&mut self, exception: Value) {
         if let Some(site) = self.trace_site(&[]) {
             let store = self.store();
-            self.runtime_call(tracer::trace_throw as *const () as usize, &[store, site, exception], None);
+            self.runtime_call(
+                tracer::trace_throw as *const () as usize,
+                &[store, site, exception],
+                None,
+            );
         }
         self.raise_exception(exception);
         self.reachable = false;
@@ -104,7 +128,12 @@ impl FuncTranslator<'_, '_> {
             self.runtime_call(sanitizer::arrive as *const () as usize, &[store], None);
         }
         let flags = trusted().with_readonly();
-        let thrown = self.b.ins().load(types::I64, flags, exception, offset_of!(ExnObject, tag) as i32);
+        let thrown = self.b.ins().load(
+            types::I64,
+            flags,
+            exception,
+            offset_of!(ExnObject, tag) as i32,
+        );
         for (clause, catch) in catches.iter().enumerate() {
             let (tag, label, with_reference) = match *catch {
                 Catch::One { tag, label } => (Some(tag), label, false),
@@ -137,11 +166,22 @@ impl FuncTranslator<'_, '_> {
         }
     }
 
-    fn translate_catch(&mut self, exception: Value, clause: u32, tag: Option<u32>, label: u32, with_reference: bool) {
+    fn translate_catch(
+        &mut self,
+        exception: Value,
+        clause: u32,
+        tag: Option<u32>,
+        label: u32,
+        with_reference: bool,
+    ) {
         if self.env.engine.config.trace {
             let store = self.store();
             let clause = self.i32const(clause);
-            self.runtime_call(tracer::trace_catch as *const () as usize, &[store, exception, clause], None);
+            self.runtime_call(
+                tracer::trace_catch as *const () as usize,
+                &[store, exception, clause],
+                None,
+            );
         }
         let mut args = Vec::new();
         if let Some(tag) = tag {

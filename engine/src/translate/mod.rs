@@ -39,8 +39,8 @@ use crate::types::ValType;
 use control::{Frame, FrameKind};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{
-    AbiParam, Block, BlockArg, Function, GlobalValueData, InstBuilder, Signature, SourceLoc, StackSlot,
-    StackSlotData, StackSlotKind, TrapCode, Type, Value, types,
+    AbiParam, Block, BlockArg, Function, GlobalValueData, InstBuilder, Signature, SourceLoc,
+    StackSlot, StackSlotData, StackSlotKind, TrapCode, Type, Value, types,
 };
 use cranelift_codegen::isa::CallConv;
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
@@ -52,10 +52,16 @@ pub(crate) struct ModuleTranslation<'m> {
     pub engine: &'m EngineInner,
     pub info: &'m ModuleInfo,
     /// Handler lists that compiled code names by address.
-    #[allow(clippy::vec_box, reason = "the addresses must not change when the vector grows")]
+    #[allow(
+        clippy::vec_box,
+        reason = "the addresses must not change when the vector grows"
+    )]
     pub handler_lists: Vec<Box<HandlerList>>,
     /// Sites that compiled code names by address.
-    #[allow(clippy::vec_box, reason = "the addresses must not change when the vector grows")]
+    #[allow(
+        clippy::vec_box,
+        reason = "the addresses must not change when the vector grows"
+    )]
     pub trace_sites: Vec<Box<TraceSite>>,
     /// The first operator that is not implemented.
     pub unsupported: Option<Unsupported>,
@@ -130,15 +136,17 @@ pub(crate) fn translate(
         translator.offset = offset as u32;
         translator.b.set_srcloc(SourceLoc::new(offset as u32));
         if let Err(feature) = translator.translate_operator(&operator) {
-            let unsupported = Unsupported { feature, function: Some(function), offset: offset as u32 };
+            let unsupported = Unsupported {
+                feature,
+                function: Some(function),
+                offset: offset as u32,
+            };
             translator.env.unsupported = Some(unsupported);
             while !reader.eof() {
                 let offset = reader.original_position();
                 validator.op(offset, &reader.read()?)?;
             }
             reader.finish()?;
-            // A builder that is dropped half-way would complain about unfinished blocks.
-            frontend_reset(translator);
             return Ok(false);
         }
     }
@@ -148,18 +156,19 @@ pub(crate) fn translate(
     Ok(true)
 }
 
-/// Ends a translation whose function is not wanted.
-fn frontend_reset(translator: FuncTranslator<'_, '_>) {
-    let FuncTranslator { mut b, .. } = translator;
-    b.func.clear();
-    std::mem::forget(b);
-}
-
 /// `*(*(vmctx + VMCTX_STORE) + stack_limit)`. Neither load may be `readonly` but the first: the limit changes with the stack.
 fn stack_limit(func: &mut Function) -> cranelift_codegen::ir::GlobalValue {
     let vmctx = func.create_global_value(GlobalValueData::VMContext);
-    let constant = func.dfg.mem_flags.insert(trusted().with_readonly()).expect("few kinds of flags are used");
-    let changing = func.dfg.mem_flags.insert(trusted()).expect("few kinds of flags are used");
+    let constant = func
+        .dfg
+        .mem_flags
+        .insert(trusted().with_readonly())
+        .expect("few kinds of flags are used");
+    let changing = func
+        .dfg
+        .mem_flags
+        .insert(trusted())
+        .expect("few kinds of flags are used");
     let store = func.create_global_value(GlobalValueData::Load {
         base: vmctx,
         offset: VMCTX_STORE.into(),
@@ -177,7 +186,8 @@ fn stack_limit(func: &mut Function) -> cranelift_codegen::ir::GlobalValue {
 impl ModuleTranslation<'_> {
     /// The machine signature of a function.
     pub fn signature_of_function(&self, function: u32) -> crate::compile::signature::AbiSignature {
-        self.info.abi_signature(self.info.functions[function as usize])
+        self.info
+            .abi_signature(self.info.functions[function as usize])
     }
 }
 
@@ -235,7 +245,9 @@ impl FuncTranslator<'_, '_> {
     }
 
     fn pop1(&mut self) -> Value {
-        self.stack.pop().expect("validation keeps the operand stack balanced")
+        self.stack
+            .pop()
+            .expect("validation keeps the operand stack balanced")
     }
 
     fn pop2(&mut self) -> (Value, Value) {
@@ -285,7 +297,9 @@ impl FuncTranslator<'_, '_> {
 
     /// A pointer in the vmctx, which is written before any code of the instance runs and never again.
     fn vmctx_load_ptr(&mut self, offset: i32) -> Value {
-        self.b.ins().load(types::I64, trusted().with_readonly(), self.vmctx, offset)
+        self.b
+            .ins()
+            .load(types::I64, trusted().with_readonly(), self.vmctx, offset)
     }
 
     /// The store's [`VmStore`].
@@ -310,7 +324,10 @@ impl FuncTranslator<'_, '_> {
     }
 
     fn location(&self) -> Location {
-        Location { function: self.function, offset: self.offset }
+        Location {
+            function: self.function,
+            offset: self.offset,
+        }
     }
 
     /// The address of a trace site for the current operator, when tracing.
@@ -319,16 +336,27 @@ impl FuncTranslator<'_, '_> {
             return None;
         }
         let types = values.iter().map(|&ty| self.val_type(ty)).collect();
-        let site = Box::new(TraceSite { location: self.location(), types });
+        let site = Box::new(TraceSite {
+            location: self.location(),
+            types,
+        });
         let address = &raw const *site as u64;
         self.env.trace_sites.push(site);
         Some(self.iconst(address))
     }
 
     /// Calls a function of the runtime (System V) with the given arguments.
-    fn runtime_call(&mut self, address: usize, args: &[Value], result: Option<Type>) -> Option<Value> {
+    fn runtime_call(
+        &mut self,
+        address: usize,
+        args: &[Value],
+        result: Option<Type>,
+    ) -> Option<Value> {
         let mut signature = Signature::new(CallConv::SystemV);
-        signature.params.extend(args.iter().map(|&arg| AbiParam::new(self.b.func.dfg.value_type(arg))));
+        signature.params.extend(
+            args.iter()
+                .map(|&arg| AbiParam::new(self.b.func.dfg.value_type(arg))),
+        );
         signature.returns.extend(result.map(AbiParam::new));
         let signature = self.b.import_signature(signature);
         let address = self.iconst(address as u64);

@@ -24,7 +24,9 @@ impl FuncTranslator<'_, '_> {
         let func_ref = if function < self.env.info.num_imported_funcs {
             self.vmctx_load_ptr(offsets.imported_func(function))
         } else {
-            self.b.ins().iadd_imm_u(self.vmctx, i64::from(offsets.func_ref(function)))
+            self.b
+                .ins()
+                .iadd_imm_u(self.vmctx, i64::from(offsets.func_ref(function)))
         };
         self.push1(func_ref);
     }

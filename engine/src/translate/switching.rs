@@ -29,12 +29,20 @@ impl FuncTranslator<'_, '_> {
         self.trapz(reference, TrapKind::NullContinuationReference);
         let store = self.store();
         // Not `readonly`: the pool maps its stacks at the first `cont.new`.
-        let bias = self.b.ins().load(types::I64, trusted(), store, offset_of!(VmStore, fiber_bias) as i32);
+        let bias = self.b.ins().load(
+            types::I64,
+            trusted(),
+            store,
+            offset_of!(VmStore, fiber_bias) as i32,
+        );
         let slot = self.b.ins().band_imm_u(reference, SLOT_MASK as i64);
         let stride = self.env.engine.config.fiber_stack_size as i64;
         let distance = self.b.ins().imul_imm_u(slot, stride);
         let fiber = self.b.ins().iadd(bias, distance);
-        let current = self.b.ins().load(types::I64, trusted(), fiber, offset_of!(Fiber, word) as i32);
+        let current =
+            self.b
+                .ins()
+                .load(types::I64, trusted(), fiber, offset_of!(Fiber, word) as i32);
         let stale = self.b.ins().icmp(IntCC::NotEqual, current, reference);
         self.trapnz(stale, TrapKind::ContinuationConsumed);
         fiber
@@ -42,7 +50,12 @@ impl FuncTranslator<'_, '_> {
 
     /// Writes `values` to where the next resume of `fiber` takes them from, and returns that address.
     fn give(&mut self, fiber: Value, values: &[Value]) -> Value {
-        let buffer = self.b.ins().load(types::I64, trusted(), fiber, offset_of!(Fiber, buffer) as i32);
+        let buffer = self.b.ins().load(
+            types::I64,
+            trusted(),
+            fiber,
+            offset_of!(Fiber, buffer) as i32,
+        );
         for (index, &value) in values.iter().enumerate() {
             store_slot(&mut self.b, value, buffer, index);
         }
@@ -59,7 +72,9 @@ impl FuncTranslator<'_, '_> {
     /// Calls a stub; all stubs take and return 64-bit words.
     fn stub_call(&mut self, address: usize, args: &[Value]) -> Value {
         let mut signature = Signature::new(CallConv::Tail);
-        signature.params.extend(std::iter::repeat_n(AbiParam::new(types::I64), args.len()));
+        signature
+            .params
+            .extend(std::iter::repeat_n(AbiParam::new(types::I64), args.len()));
         signature.returns.push(AbiParam::new(types::I64));
         let signature = self.b.import_signature(signature);
         let address = self.iconst(address as u64);
@@ -83,7 +98,11 @@ impl FuncTranslator<'_, '_> {
         let reference = reference.expect("the runtime function has a result");
         self.raise_if_zero(reference);
         if let Some(site) = self.trace_site(&[]) {
-            self.runtime_call(tracer::trace_new as *const () as usize, &[store, site, reference, func], None);
+            self.runtime_call(
+                tracer::trace_new as *const () as usize,
+                &[store, site, reference, func],
+                None,
+            );
         }
         self.push1(reference);
     }
@@ -128,7 +147,12 @@ impl FuncTranslator<'_, '_> {
     }
 
     /// `resume_throw`
-    pub(super) fn translate_resume_throw(&mut self, type_index: u32, tag: u32, table: &ResumeTable) {
+    pub(super) fn translate_resume_throw(
+        &mut self,
+        type_index: u32,
+        tag: u32,
+        table: &ResumeTable,
+    ) {
         let reference = self.pop1();
         let fiber = self.check_continuation(reference);
         let exception = self.new_exception(tag);
@@ -180,7 +204,11 @@ impl FuncTranslator<'_, '_> {
 
         let mut other = self.split_on(control, Control::RETURN as i64);
         if let Some(site) = self.trace_site(ty.results()) {
-            self.runtime_call(tracer::trace_return as *const () as usize, &[store, site, results], None);
+            self.runtime_call(
+                tracer::trace_return as *const () as usize,
+                &[store, site, results],
+                None,
+            );
         }
         let result_types = self.clif_types(ty.results());
         let height = self.stack.len();
@@ -190,7 +218,9 @@ impl FuncTranslator<'_, '_> {
         self.b.ins().jump(go_on, &super::block_args(&returned));
 
         for (clause, handle) in table.handlers.iter().enumerate() {
-            let Handle::OnLabel { tag, label } = *handle else { continue };
+            let Handle::OnLabel { tag, label } = *handle else {
+                continue;
+            };
             self.b.switch_to_block(other);
             other = self.split_on(control, Control::suspend(clause as u32) as i64);
             self.handle_suspension(tag, label);
@@ -205,8 +235,18 @@ impl FuncTranslator<'_, '_> {
     /// Branches to the label of a clause with a suspension's values and its continuation.
     fn handle_suspension(&mut self, tag: u32, label: u32) {
         let store = self.store();
-        let payload = self.b.ins().load(types::I64, trusted(), store, offset_of!(VmStore, payload) as i32);
-        let captured = self.b.ins().load(types::I64, trusted(), store, offset_of!(VmStore, suspended) as i32);
+        let payload = self.b.ins().load(
+            types::I64,
+            trusted(),
+            store,
+            offset_of!(VmStore, payload) as i32,
+        );
+        let captured = self.b.ins().load(
+            types::I64,
+            trusted(),
+            store,
+            offset_of!(VmStore, suspended) as i32,
+        );
         let types = self.tag_params(tag);
         let types = self.clif_types(&types);
         let height = self.stack.len();
@@ -224,8 +264,14 @@ impl FuncTranslator<'_, '_> {
             .handlers
             .iter()
             .map(|handle| match *handle {
-                Handle::OnLabel { tag, .. } => HandlerClause { kind: ClauseKind::Suspend, tag },
-                Handle::OnSwitch { tag } => HandlerClause { kind: ClauseKind::Switch, tag },
+                Handle::OnLabel { tag, .. } => HandlerClause {
+                    kind: ClauseKind::Suspend,
+                    tag,
+                },
+                Handle::OnSwitch { tag } => HandlerClause {
+                    kind: ClauseKind::Switch,
+                    tag,
+                },
             })
             .collect();
         let list = Box::new(HandlerList { clauses });
@@ -234,7 +280,13 @@ impl FuncTranslator<'_, '_> {
         self.iconst(address)
     }
 
-    fn trace_suspension(&mut self, types: &[wasmparser::ValType], tag: Value, target: Value, values: Value) {
+    fn trace_suspension(
+        &mut self,
+        types: &[wasmparser::ValType],
+        tag: Value,
+        target: Value,
+        values: Value,
+    ) {
         if let Some(site) = self.trace_site(types) {
             let store = self.store();
             let trace = tracer::trace_suspend as *const () as usize;
@@ -264,7 +316,10 @@ impl FuncTranslator<'_, '_> {
     pub(super) fn translate_switch(&mut self, type_index: u32, tag: u32) {
         let target_type = self.cont_func(type_index);
         let reference = self.pop1();
-        let (own, params) = target_type.params().split_last().expect("validation asks for a continuation parameter");
+        let (own, params) = target_type
+            .params()
+            .split_last()
+            .expect("validation asks for a continuation parameter");
         let values = self.pop_n(params.len());
         let own_type = self.env.info.continuation_type(*own);
         let received = self.cont_func(own_type);

@@ -11,14 +11,32 @@ use std::mem::offset_of;
 impl FuncTranslator<'_, '_> {
     /// The address of an element, after a bounds check that traps with `kind`. Base and length are loaded each time: another
     /// stack may have grown the table.
-    pub(super) fn table_element_address(&mut self, table: u32, index: Value, kind: TrapKind) -> Value {
+    pub(super) fn table_element_address(
+        &mut self,
+        table: u32,
+        index: Value,
+        kind: TrapKind,
+    ) -> Value {
         let table = self.vmctx_load_ptr(self.offsets().table(table));
-        let len = self.b.ins().load(types::I64, trusted(), table, offset_of!(VmTable, len) as i32);
-        let base = self.b.ins().load(types::I64, trusted(), table, offset_of!(VmTable, base) as i32);
+        let len = self.b.ins().load(
+            types::I64,
+            trusted(),
+            table,
+            offset_of!(VmTable, len) as i32,
+        );
+        let base = self.b.ins().load(
+            types::I64,
+            trusted(),
+            table,
+            offset_of!(VmTable, base) as i32,
+        );
         let index = self.b.ins().uextend(types::I64, index);
-        let outside = self.b.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, index, len);
+        let outside = self
+            .b
+            .ins()
+            .icmp(IntCC::UnsignedGreaterThanOrEqual, index, len);
         self.trapnz(outside, kind);
-        let distance = self.b.ins().ishl_imm(index, 3);
+        let distance = self.b.ins().ishl_imm_u(index, 3);
         self.b.ins().iadd(base, distance)
     }
 
@@ -37,7 +55,12 @@ impl FuncTranslator<'_, '_> {
 
     pub(super) fn translate_table_size(&mut self, table: u32) {
         let table = self.vmctx_load_ptr(self.offsets().table(table));
-        let len = self.b.ins().load(types::I64, trusted(), table, offset_of!(VmTable, len) as i32);
+        let len = self.b.ins().load(
+            types::I64,
+            trusted(),
+            table,
+            offset_of!(VmTable, len) as i32,
+        );
         let len = self.b.ins().ireduce(types::I32, len);
         self.push1(len);
     }
@@ -52,7 +75,11 @@ impl FuncTranslator<'_, '_> {
     pub(super) fn translate_table_fill(&mut self, table: u32) {
         let (start, value, len) = self.pop3();
         let table = self.i32const(table);
-        self.checked_libcall(Libcall::TableFill, &[table, start, value, len], TrapKind::TableOutOfBounds);
+        self.checked_libcall(
+            Libcall::TableFill,
+            &[table, start, value, len],
+            TrapKind::TableOutOfBounds,
+        );
     }
 
     pub(super) fn translate_table_copy(&mut self, to: u32, from: u32) {
