@@ -1,7 +1,7 @@
 //! Conversions between the number types.
 //!
-//! No trap is checked here. Cranelift's float-to-integer conversions trap exactly where the specification does, under its own codes:
-//! `BAD_CONVERSION_TO_INTEGER` for NaN, `INTEGER_OVERFLOW` for a number whose truncation does not fit.
+//! No trap is checked here. Cranelift's float-to-integer conversions trap exactly where the specification does, under
+//! its own codes: `BAD_CONVERSION_TO_INTEGER` for NaN, `INTEGER_OVERFLOW` for a number whose truncation does not fit.
 
 use super::FuncTranslator;
 use cranelift_codegen::ir::types::{F32, F64, I32, I64};
@@ -9,7 +9,8 @@ use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Type};
 use wasmparser::Operator;
 
 impl FuncTranslator<'_, '_> {
-    /// Translates `op` if it is a conversion between number types; `false` means that it is none and that nothing was done.
+    /// Translates `op` if it is a conversion between number types; `false` means that it is none and that nothing was
+    /// done.
     pub(super) fn translate_conversion(&mut self, op: &Operator<'_>) -> bool {
         use Operator::*;
         match op {

@@ -1,8 +1,9 @@
-//! Memory instructions on 32-bit linear memories: loads, stores, `memory.*` and `data.drop`. Loads and stores that the same operators make on
-//! GC arrays are not translated.
+//! Memory instructions on 32-bit linear memories: loads, stores, `memory.*` and `data.drop`. Loads and stores that the
+//! same operators make on GC arrays are not translated.
 //!
-//! Every access is checked explicitly, so that no address outside the memory is ever formed, let alone used. A memory's base and length are
-//! loaded anew for each access: any call, and any other stack that runs in between, may grow the memory and move it.
+//! Every access is checked explicitly, so that no address outside the memory is ever used. A memory's
+//! base and length are loaded anew for each access: any call, and any other stack that runs in between, may grow the
+//! memory and move it.
 
 use super::{FuncTranslator, Libcall};
 use crate::error::TrapKind;
@@ -17,9 +18,10 @@ use wasmparser::{MemArgTarget, Operator};
 /// log2 of the page size.
 const PAGE_SHIFT: i64 = 16;
 
-/// The alias region of all linear memories. It is one region, not one a memory: two indices may name the same memory. Compiled code
-/// reaches linear memory from this file only, and nothing else through it; so a store to a memory leaves what is known of the memory's own base
-/// and length, and of everything else, as it was. Calls are fences for it as for every region.
+/// The alias region of all linear memories. It is one region, not one a memory: two indices may name the same memory.
+/// Compiled code reaches linear memory from this file only, and nothing else through it; so a store to a memory leaves
+/// what is known of the memory's own base and length, and of everything else, as it was. Calls are fences for it as for
+/// every region.
 const LINEAR_MEMORY: u32 = 0x6d65_6d00;
 
 /// What a load does with fewer bits than its result has.
@@ -36,8 +38,8 @@ struct Place {
 }
 
 impl FuncTranslator<'_, '_> {
-    /// Translates `op` if it is a memory instruction (core specification, "Memory Instructions"); `false` means that it is none and that
-    /// nothing was done.
+    /// Translates `op` if it is a memory instruction (core specification, "Memory Instructions"); `false` means that it
+    /// is none and that nothing was done.
     pub(super) fn translate_memory(&mut self, op: &Operator<'_>) -> bool {
         self.translate_load(op) || self.translate_store(op) || self.translate_whole_memory(op)
     }
@@ -208,8 +210,8 @@ impl FuncTranslator<'_, '_> {
         )
     }
 
-    /// Not `aligned`: the specification's alignment is a hint. `notrap` holds because of the check before the access; not `can_move`, because
-    /// it holds only after that check.
+    /// Not `aligned`: the specification's alignment is a hint. `notrap` holds because of the check before the access;
+    /// not `can_move`, because it holds only after that check.
     fn linear_memory_flags(&mut self) -> MemFlagsData {
         let region = self.b.func.dfg.alias_regions.insert(AliasRegionData {
             user_id: LINEAR_MEMORY,

@@ -1,12 +1,13 @@
-//! Numeric instructions: constants, tests, comparisons, unary and binary operators. The conversions are in `convert.rs`.
+//! Numeric instructions: constants, tests, comparisons, unary and binary operators. The conversions are in
+//! `convert.rs`.
 //!
-//! No trap is checked here. Cranelift's own integer division has the cases that the specification leaves undefined, and reports
-//! them under its own codes: `INTEGER_DIVISION_BY_ZERO` for a zero divisor (`*.div_*`, `*.rem_*`), `INTEGER_OVERFLOW` for
-//! `*.div_s` of the smallest number by -1. On x86-64 both can arrive as a `#DE` of the division itself (SIGFPE), the first
-//! also as a `ud2` before it.
+//! No trap is checked here. Cranelift's own integer division has the cases that the specification leaves undefined, and
+//! reports them under its own codes: `INTEGER_DIVISION_BY_ZERO` for a zero divisor (`*.div_*`, `*.rem_*`),
+//! `INTEGER_OVERFLOW` for `*.div_s` of the smallest number by -1. On x86-64 both can arrive as a `#DE` of the division
+//! itself (SIGFPE), the first also as a `ud2` before it.
 //!
-//! Nothing here touches the bits of a NaN beyond what the specification allows: `neg`, `abs` and `copysign` change the sign bit only,
-//! and constants are kept by bits.
+//! Nothing here touches the bits of a NaN beyond what the specification allows: `neg`, `abs` and `copysign` change the
+//! sign bit only, and constants are kept by bits.
 
 use super::FuncTranslator;
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
@@ -17,8 +18,8 @@ use cranelift_frontend::FuncInstBuilder;
 use wasmparser::Operator;
 
 impl FuncTranslator<'_, '_> {
-    /// Translates `op` if it is a numeric instruction (core specification, "Numeric Instructions"); `false` means that it is none and
-    /// that nothing was done.
+    /// Translates `op` if it is a numeric instruction (core specification, "Numeric Instructions"); `false` means that
+    /// it is none and that nothing was done.
     pub(super) fn translate_numeric(&mut self, op: &Operator<'_>) -> bool {
         self.translate_const(op)
             || self.translate_relation(op)
