@@ -5,7 +5,7 @@
 //! host's frame a barrier for `suspend` and `switch`. However an activation ends, control arrives at one place, the end of
 //! [`switchback_enter`], with a [`Status`] in rax: by return, or by a jump that restores the stack pointer saved here.
 
-use super::fiber::Fiber;
+use super::fiber::{Fiber, HandlerList};
 use super::layout::{FuncRef, ValRaw};
 use super::store::{Pending, StoreInner};
 use super::switch::abandon_current;
@@ -13,6 +13,7 @@ use super::tracer::EventKind;
 use super::traps;
 use crate::api::exn::Exception;
 use crate::error::{Error, Exhaustion, Trap};
+use crate::planted::planted;
 use std::ffi::c_void;
 use std::mem::offset_of;
 use std::ptr;
@@ -173,6 +174,19 @@ pub(crate) unsafe fn invoke(
     let result = outcome(store, status);
     if !store.vm.current.is_null() || store.left.is_some() || store.switching {
         leave_dead_chain(store);
+    }
+    if planted!(&store.vm, RoundingModeLost) {
+        crate::planted::round_towards_zero(false);
+    }
+    if planted!(&store.vm, HandlersLostOnReentry) {
+        let mut fiber = saved_current;
+        while !fiber.is_null() {
+            // SAFETY: the chain that the host was called on consists of running stacks.
+            fiber = unsafe {
+                (*fiber).handlers = HandlerList::none();
+                (*fiber).parent
+            };
+        }
     }
     store.vm.current = saved_current;
     store.vm.stack_limit = saved_limit;

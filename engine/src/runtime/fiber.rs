@@ -89,6 +89,16 @@ pub(crate) struct HandlerList {
     pub clauses: Box<[HandlerClause]>,
 }
 
+impl HandlerList {
+    /// A list without clauses, for bugs that lose handlers.
+    pub fn none() -> *const HandlerList {
+        static NONE: std::sync::LazyLock<HandlerList> = std::sync::LazyLock::new(|| HandlerList {
+            clauses: Box::default(),
+        });
+        &raw const *NONE
+    }
+}
+
 /// The header of a stack; see the picture in the module's documentation.
 ///
 /// A captured continuation may span several stacks. It is named by its outermost one, whose `innermost` leads to the other end;

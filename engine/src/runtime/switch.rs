@@ -56,8 +56,10 @@ pub(crate) unsafe fn find_handler(
         for (index, clause) in list.clauses.iter().enumerate() {
             // SAFETY: as above.
             let clause_tag = unsafe { super::instance::tag_of(vmctx, clause.tag) };
-            let same = clause_tag == tag;
-            if same && (clause.kind == kind || planted!(vm, HandlerKindIgnored)) {
+            // SAFETY: as above.
+            let same = clause_tag == tag
+                || planted!(vm, TagsComparedByType) && unsafe { same_type(vm, clause_tag, tag) };
+            if same && clause.kind == kind {
                 return Some(Handler {
                     captured: fiber,
                     clause: index as u32,
@@ -72,6 +74,18 @@ pub(crate) unsafe fn find_handler(
         distance += 1;
     }
     None
+}
+
+/// Whether two tags of a store have the same type.
+///
+/// # Safety
+/// Both are tags of the store that `vm` belongs to.
+unsafe fn same_type(vm: &VmStore, one: *const VmTag, other: *const VmTag) -> bool {
+    // SAFETY: the caller's promise; a `VmStore` is the first field of its `StoreInner`.
+    unsafe {
+        let store = &*(&raw const *vm).cast::<StoreInner>();
+        store.tag(one).type_id == store.tag(other).type_id
+    }
 }
 
 impl StoreInner {
@@ -135,7 +149,13 @@ pub(crate) unsafe extern "C" fn cont_new(
         store: vm,
         padding: 0,
     };
-    if header.prepare(frame, capacity, START_RESERVE).is_none() {
+    let prepared = header.prepare(frame, capacity, START_RESERVE);
+    if prepared.is_some() && planted!(vm, ThrowEntersFresh) {
+        // Arguments that were never given must not be wild references.
+        // SAFETY: `prepare` has made room for as many slots.
+        unsafe { header.values.write_bytes(0, capacity) };
+    }
+    if prepared.is_none() {
         // SAFETY: allocated above, and its reference was not handed out.
         unsafe { store.stacks.release(fiber) };
         store.exhaust(Exhaustion::CallStack);
@@ -158,7 +178,7 @@ pub(crate) unsafe extern "C" fn cont_bind(
     let header = unsafe { &mut *fiber };
     // SAFETY: the buffer has room for all values that the continuation takes.
     header.buffer = unsafe { header.buffer.add(count) };
-    if planted!(vm, BindKeepsOldReference) && count == 0 {
+    if planted!(vm, BindKeepsReference) && count == 0 {
         return header.word;
     }
     if !header.consume() {
@@ -188,6 +208,14 @@ pub(crate) unsafe extern "C" fn resume_prepare(
     if !header.consume() {
         store.exhaust(Exhaustion::Continuations);
         return ptr::null_mut();
+    }
+    if planted!(vm, LongArgumentsCut) && header.state == State::Fresh {
+        // SAFETY: the start frame is where the context's stack pointer is, and counts the slots at `values`.
+        let len = unsafe { (*(header.context.sp as *const StartFrame)).len };
+        for index in 8..len {
+            // SAFETY: as above.
+            unsafe { header.values.add(index).write(ValRaw::ZERO) };
+        }
     }
     header.handlers = handlers;
     header.handler_vmctx = vmctx;
@@ -240,6 +268,9 @@ unsafe fn capture(
             if fiber == outermost {
                 break;
             }
+            if planted!(&store.vm, InnerHandlersLost) {
+                (*fiber).handlers = HandlerList::none();
+            }
             fiber = (*fiber).parent;
         }
         let parent = (*outermost).parent;
@@ -278,8 +309,8 @@ pub(crate) unsafe extern "C" fn suspend_prepare(
     store.vm.suspended = header.word;
     store.vm.control = Control::suspend(handler.clause);
     store.run_on(parent);
-    if planted!(vm, LimitNotSwapped) {
-        store.vm.stack_limit = header.limit;
+    if planted!(vm, RoundingModeLost) {
+        crate::planted::round_towards_zero(true);
     }
     // SAFETY: `parent` is the running stack now.
     unsafe { super::sanitizer::leave(store, left, parent) };
@@ -310,7 +341,7 @@ pub(crate) unsafe extern "C" fn switch_prepare(
     };
     // SAFETY: the caller's promise; the captured chain runs and the target does not, so they are different stacks.
     let (header, captured) = unsafe { (&mut *target, &mut *handler.captured) };
-    if !planted!(vm, SwitchKeepsTarget) && !header.consume() {
+    if !header.consume() {
         store.exhaust(Exhaustion::Continuations);
         return ptr::null_mut();
     }
@@ -362,7 +393,7 @@ pub(crate) unsafe extern "C" fn resume_throw_prepare(
     if !fresh || planted!(vm, ThrowEntersFresh) {
         // SAFETY: the caller's promise.
         let context = unsafe { resume_prepare(vm, fiber, handlers, vmctx, results) };
-        if !context.is_null() {
+        if !context.is_null() && !fresh {
             // SAFETY: the caller's promise.
             unsafe { (*vm).pending_exn = exception };
         }
@@ -416,9 +447,16 @@ pub(crate) unsafe extern "C" fn fiber_finished(
         "the running stack is not the recorded one"
     );
     debug_assert_eq!((header.state, header.canary), (State::Running, CANARY));
-    if !ok && !planted!(vm, HostTrapIsReturn) {
+    if !ok && planted!(vm, HostTrapIsReturn) {
+        store.pending = None;
+        store.vm.pending_exn = 0;
+    } else if !ok {
         // SAFETY: the stack that has ended is still the running one.
         return unsafe { raise_at_base(store) };
+    }
+    if planted!(vm, ResultsReadAfterFree) {
+        // SAFETY: the results' slots belong to this stack.
+        unsafe { header.values.write_bytes(0, header.num_results as usize) };
     }
     // SAFETY: the function's results lie at `values`, and the resumer's slot has room for them.
     unsafe { ptr::copy_nonoverlapping(header.values, header.results, header.num_results as usize) };

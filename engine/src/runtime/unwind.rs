@@ -12,6 +12,7 @@ use super::layout::VmStore;
 use super::store::StoreInner;
 use super::switch::{abandon_current, stack_left};
 use super::tracer::EventKind;
+use crate::planted::planted;
 
 /// Where to go on, and with what in which register.
 #[derive(Clone, Copy, Debug, Default)]
@@ -95,6 +96,9 @@ unsafe fn find_handler_frame(store: &mut StoreInner, mut fp: usize) -> Target {
         let (caller_fp, return_address) =
             unsafe { (*(fp as *const usize), *((fp + 8) as *const usize)) };
         if return_address == entry_return_address() {
+            return exit(store, Status::Exception);
+        }
+        if return_address == start_return_address() && planted!(&store.vm, ExceptionStopsAtBase) {
             return exit(store, Status::Exception);
         }
         if return_address == start_return_address() {

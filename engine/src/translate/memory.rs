@@ -202,6 +202,9 @@ impl FuncTranslator<'_, '_> {
 
     /// The length in bytes at this moment.
     fn memory_len(&mut self, descriptor: Value) -> Value {
+        if let Some(len) = self.cached_memory_len {
+            return len;
+        }
         self.b.ins().load(
             I64,
             MemFlagsData::trusted(),

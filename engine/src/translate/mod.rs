@@ -32,8 +32,9 @@ use crate::compile::trampolines::SLOT_ALIGN_SHIFT;
 use crate::compile::{EngineInner, trap_codes};
 use crate::error::{Error, Location, TrapKind, Unsupported};
 use crate::module::info::ModuleInfo;
+use crate::planted::planted;
 use crate::runtime::fiber::HandlerList;
-use crate::runtime::layout::{VMCTX_STORE, VmOffsets, VmStore};
+use crate::runtime::layout::{VMCTX_STORE, VmMemory, VmOffsets, VmStore};
 use crate::runtime::tracer::TraceSite;
 use crate::types::ValType;
 use control::{Frame, FrameKind};
@@ -83,6 +84,8 @@ pub(crate) struct FuncTranslator<'a, 'm> {
     vmctx: Value,
     /// The one slot through which this function passes values to and from other stacks, and its size in values.
     payload: Option<(StackSlot, usize)>,
+    /// A bug, if it is planted: the length that the first memory has when the function is entered.
+    cached_memory_len: Option<Value>,
 }
 
 /// Validates `body` and translates it into `func`. Returns `false`, and notes why, if it uses something that is not implemented.
@@ -125,7 +128,13 @@ pub(crate) fn translate(
         reachable: true,
         vmctx: params[0],
         payload: None,
+        cached_memory_len: None,
     };
+    if planted!(in translator.env.engine.config, MemoryLengthCached)
+        && translator.env.info.counts.memories > 0
+    {
+        translator.cached_memory_len = Some(translator.first_memory_len());
+    }
     translator.declare_locals(&params[2..], validator, body)?;
     translator.push_frame(FrameKind::Block, 0, &results);
     let mut reader = body.get_operators_reader()?;
@@ -300,6 +309,17 @@ impl FuncTranslator<'_, '_> {
         self.b
             .ins()
             .load(types::I64, trusted().with_readonly(), self.vmctx, offset)
+    }
+
+    /// The length of the first memory, in bytes, at this moment.
+    fn first_memory_len(&mut self) -> Value {
+        let memory = self.vmctx_load_ptr(self.offsets().memory(0));
+        self.b.ins().load(
+            types::I64,
+            trusted(),
+            memory,
+            offset_of!(VmMemory, len) as i32,
+        )
     }
 
     /// The store's [`VmStore`].
