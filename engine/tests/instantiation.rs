@@ -524,3 +524,14 @@ fn handles_belong_to_one_store() {
     .unwrap();
     global.get(&self::store());
 }
+
+#[test]
+fn modules_stay_with_their_engine() {
+    let other = Engine::new(&Config::new()).expect("the engine can be made");
+    let message = link_error(Instance::new(
+        &mut Store::new(&other, ()),
+        &module("(module)"),
+        &[],
+    ));
+    assert!(message.contains("another engine"), "{message}");
+}

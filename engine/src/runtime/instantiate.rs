@@ -13,7 +13,7 @@ use crate::runtime::tracer::EventKind;
 /// Makes an instance of `module` in `store` and returns its index there.
 ///
 /// # Errors
-/// - [`Error::Link`]: the imports are not what the module declares. Nothing has been allocated.
+/// - [`Error::Link`]: the module is another engine's, or the imports are not what it declares. Nothing has been allocated.
 /// - [`Error::Exhausted`]: a memory or table cannot have its minimum.
 /// - [`Error::Trap`]: an active segment does not fit. What the segments before it wrote stays, and so does the instance,
 ///   because functions of it may stand in tables by then.
@@ -25,6 +25,13 @@ pub(crate) fn instantiate(
     module: &Module,
     imports: &[Extern],
 ) -> Result<usize, Error> {
+    // An engine is known by its configuration's address. Another one may have compiled tracing or stack sizes into the code
+    // that this store does not expect.
+    if !std::ptr::eq(module.engine().config(), store.engine.config()) {
+        return Err(Error::Link(
+            "the module was compiled by another engine than the store's".to_owned(),
+        ));
+    }
     let info = module.info();
     imports.iter().for_each(|import| import.check_store(store));
     let type_ids = store.types.intern(&info.types);
