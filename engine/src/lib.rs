@@ -34,6 +34,10 @@
 //! ```
 
 #![warn(missing_docs)]
+#![allow(
+    clippy::vec_box,
+    reason = "compiled code and handles know objects by addresses that must not change"
+)]
 
 mod api;
 mod compile;

@@ -21,7 +21,7 @@ use cranelift_codegen::settings::{self, Configurable};
 use cranelift_codegen::{CodegenError, Context};
 use cranelift_frontend::FunctionBuilderContext;
 use signature::AbiSignature;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use stubs::Stubs;
 
@@ -263,27 +263,19 @@ pub(crate) fn compile(
         offset
     };
     let mut array_to_wasm = HashMap::new();
-    for type_index in entered_types(&info) {
-        let signature = info.abi_signature(type_index);
-        if !array_to_wasm.contains_key(&signature) {
-            trampolines::array_to_wasm(&mut context.func, &mut frontend, isa, &signature);
-            array_to_wasm.insert(signature, trampoline(&mut context)?);
-        }
+    let imports = info.num_imported_funcs as usize;
+    // Only functions that can be called other than directly need an entry with arguments in memory.
+    let entered = (imports..info.functions.len()).filter(|&function| info.escaping[function]);
+    for signature in signatures(&info, entered) {
+        trampolines::array_to_wasm(&mut context.func, &mut frontend, isa, &signature);
+        array_to_wasm.insert(signature, trampoline(&mut context)?);
     }
     let mut wasm_to_array = HashMap::new();
-    let imported: BTreeSet<u32> = info.functions[..info.num_imported_funcs as usize]
-        .iter()
-        .copied()
-        .collect();
-    for type_index in imported {
-        let signature = info.abi_signature(type_index);
-        if !wasm_to_array.contains_key(&signature) {
-            trampolines::wasm_to_array(&mut context.func, &mut frontend, isa, &signature);
-            wasm_to_array.insert(signature, trampoline(&mut context)?);
-        }
+    for signature in signatures(&info, 0..imports) {
+        trampolines::wasm_to_array(&mut context.func, &mut frontend, isa, &signature);
+        wasm_to_array.insert(signature, trampoline(&mut context)?);
     }
-    let imports = info.num_imported_funcs;
-    let code = builder.finish(|function| functions[(function - imports) as usize])?;
+    let code = builder.finish(|function| functions[function as usize - imports])?;
     let compiled = CompiledModule {
         code,
         functions: functions.into(),
@@ -295,11 +287,10 @@ pub(crate) fn compile(
     Ok((info, compiled))
 }
 
-/// Types of the defined functions that can be called other than directly: only those need an entry with arguments in memory.
-fn entered_types(info: &ModuleInfo) -> BTreeSet<u32> {
-    let defined = info.num_imported_funcs as usize..info.functions.len();
-    defined
-        .filter(|&function| info.escaping[function])
-        .map(|function| info.functions[function])
+/// The distinct machine signatures of some functions, in the order of their first use.
+fn signatures(info: &ModuleInfo, functions: impl Iterator<Item = usize>) -> Vec<AbiSignature> {
+    let mut seen = HashSet::new();
+    let all = functions.map(|function| info.abi_signature(info.functions[function]));
+    all.filter(|signature| seen.insert(signature.clone()))
         .collect()
 }

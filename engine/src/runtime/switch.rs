@@ -259,6 +259,7 @@ unsafe fn capture(
     outermost: *mut Fiber,
     buffer: *mut ValRaw,
 ) -> *mut Fiber {
+    let lost = planted!(&store.vm, InnerHandlersLost);
     // SAFETY: all stacks between the running one and `outermost` are valid headers of the running chain.
     unsafe {
         let innermost = store.vm.current;
@@ -268,7 +269,7 @@ unsafe fn capture(
             if fiber == outermost {
                 break;
             }
-            if planted!(&store.vm, InnerHandlersLost) {
+            if lost {
                 (*fiber).handlers = HandlerList::none();
             }
             fiber = (*fiber).parent;

@@ -53,16 +53,8 @@ pub(crate) struct ModuleTranslation<'m> {
     pub engine: &'m EngineInner,
     pub info: &'m ModuleInfo,
     /// Handler lists that compiled code names by address.
-    #[allow(
-        clippy::vec_box,
-        reason = "the addresses must not change when the vector grows"
-    )]
     pub handler_lists: Vec<Box<HandlerList>>,
     /// Sites that compiled code names by address.
-    #[allow(
-        clippy::vec_box,
-        reason = "the addresses must not change when the vector grows"
-    )]
     pub trace_sites: Vec<Box<TraceSite>>,
     /// The first operator that is not implemented.
     pub unsupported: Option<Unsupported>,
