@@ -15,8 +15,10 @@
 
 use std::sync::Arc;
 
+use crate::exec::aggregate::Width;
 use crate::exec::ops::Op;
-use crate::types::{DefinedType, ValType};
+use crate::types::registry::Storage;
+use crate::types::{DefinedType, RefType, ValType};
 
 /// One internal instruction. Unless its handler says otherwise, `a` and `b` are operand
 /// slots and `c` is the slot of the result.
@@ -50,6 +52,9 @@ pub(crate) struct Code {
     pub tries: Vec<Try>,
     pub catches: Vec<Catch>,
     pub sites: Vec<ContSite>,
+    pub aggregates: Vec<AggregateSite>,
+    /// Targets of casts.
+    pub ref_types: Vec<RefType>,
 }
 
 /// A translated function or constant expression.
@@ -108,6 +113,20 @@ pub(crate) struct ContSite {
     pub result_slots: u32,
     /// The handler list.
     pub clauses: Vec<Clause>,
+}
+
+/// The immediates of instructions that make structures and arrays, and of those that fill
+/// arrays from segments.
+#[derive(Clone, Debug)]
+pub(crate) struct AggregateSite {
+    pub ty: DefinedType,
+    /// A structure's slots.
+    pub slots: u32,
+    /// A structure's packed fields.
+    pub packed: Vec<(u32, Width)>,
+    /// An array's element.
+    pub element: Storage,
+    pub segment: u32,
 }
 
 /// A handler clause.

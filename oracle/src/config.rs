@@ -25,6 +25,8 @@ pub struct Limits {
     pub call_depth: u32,
     /// Calls from the host into Wasm that may be nested in one another.
     pub host_entries: u32,
+    /// Slots of 8 bytes of all structures and arrays (each counts for a few more).
+    pub heap_slots: u64,
     /// Operand slots of 8 bytes on all stacks of a store, suspended ones included.
     pub stack_slots: u64,
 }
@@ -37,6 +39,7 @@ impl Default for Limits {
             continuations: 1_000_000,
             call_depth: 20_000,
             host_entries: 64,
+            heap_slots: 1 << 25,
             stack_slots: 1 << 25,
         }
     }
@@ -48,6 +51,7 @@ impl Default for Limits {
 pub struct Config {
     pub(crate) trace: bool,
     pub(crate) coverage: bool,
+    pub(crate) collect_always: bool,
     pub(crate) max_instructions: Option<u64>,
     pub(crate) limits: Limits,
 }
@@ -69,6 +73,13 @@ impl Config {
     /// [`Store::coverage`](crate::Store::coverage).
     pub fn coverage(&mut self, on: bool) -> &mut Self {
         self.coverage = on;
+        self
+    }
+
+    /// Reclaims unreachable objects at every allocation, which no program can observe: a
+    /// check of the interpreter itself.
+    pub fn collect_always(&mut self, on: bool) -> &mut Self {
+        self.collect_always = on;
         self
     }
 

@@ -157,7 +157,7 @@ impl Global {
         let store = store.as_context();
         store.check(self.store);
         let global = &store.machine.globals[self.addr as usize];
-        Val::from_slots(store.id, global.ty.content, global.value)
+        Val::from_slots(&store.machine, store.id, global.ty.content, global.value)
     }
 
     /// Sets its value.
@@ -271,6 +271,7 @@ impl Table {
         let table = &store.machine.tables[self.addr as usize];
         let word = *table.elements.get(usize::try_from(index).ok()?)?;
         Some(Val::from_slots(
+            &store.machine,
             store.id,
             ValType::Ref(table.ty.element),
             [word, NULL],

@@ -305,21 +305,24 @@ impl Initialiser {
             data: Vec::new(),
         };
         for (segment, element) in (0..).zip(&module.elements) {
-            let words = match &element.items {
+            let data = &mut store.machine.instances[instance as usize];
+            match &element.items {
                 Items::Functions(list) => {
-                    let funcs = &store.machine.instances[instance as usize].funcs;
-                    list.iter().map(|&f| func_word(funcs[f as usize])).collect()
+                    let funcs = &data.funcs;
+                    let words = list.iter().map(|&f| func_word(funcs[f as usize])).collect();
+                    data.elements.push(words);
                 }
                 Items::Expressions(list) => {
-                    let mut words = Vec::new();
+                    // Each reference goes to its place at once, where it keeps its object
+                    // alive while the next one is made.
+                    data.elements.push(Vec::new());
                     for &body in list {
-                        words.push(evaluate(store, instance, body)?[0]);
+                        let [word, _] = evaluate(store, instance, body)?;
+                        let data = &mut store.machine.instances[instance as usize];
+                        data.elements[segment as usize].push(word);
                     }
-                    words
                 }
-            };
-            let instance = &mut store.machine.instances[instance as usize];
-            instance.elements.push(words);
+            }
             if let Mode::Active { index, offset } = element.mode {
                 let [offset, _] = evaluate(store, this.instance, offset)?;
                 this.elements.push((index, segment, offset));

@@ -12,6 +12,7 @@ use crate::code::{Code, Instr};
 use crate::config::{Config, Limits};
 use crate::error::{Exhausted, Location, TrapKind};
 use crate::exec::Step;
+use crate::heap::object::Objects;
 use crate::heap::{Continuations, Exceptions};
 use crate::instance::InstanceData;
 use crate::stacks::{StackId, Stacks};
@@ -132,11 +133,18 @@ pub(crate) struct Machine {
     pub depth: u32,
     /// Host entries nested at the moment.
     pub entries: u32,
+    /// The stacks that wait for a nested host entry to end.
+    pub outer: Vec<StackId>,
     pub host_call: HostCall,
 
     pub stacks: Stacks,
     pub continuations: Continuations,
     pub exceptions: Exceptions,
+    pub objects: Objects,
+    /// Allocations since the heap's size was looked at.
+    pub allocations: u32,
+    /// Size at which the heap is collected next.
+    pub collect_above: u64,
 
     pub instances: Vec<InstanceData>,
     pub funcs: Vec<FuncData>,
@@ -149,6 +157,7 @@ pub(crate) struct Machine {
     pub limits: Limits,
     /// Instructions that may still be executed, where that is bounded.
     pub fuel: Option<u64>,
+    pub collect_always: bool,
     pub coverage: bool,
     pub tracing: bool,
     pub trace: Vec<Event>,
@@ -168,10 +177,14 @@ impl Machine {
             chain: 0,
             depth: 0,
             entries: 0,
+            outer: Vec::new(),
             host_call: HostCall::default(),
             stacks: Stacks::default(),
             continuations: Continuations::default(),
             exceptions: Exceptions::default(),
+            objects: Objects::default(),
+            allocations: 0,
+            collect_above: 0,
             instances: Vec::new(),
             funcs: Vec::new(),
             tags: Vec::new(),
@@ -181,6 +194,7 @@ impl Machine {
             types: Types::default(),
             limits: config.limits,
             fuel: config.max_instructions,
+            collect_always: config.collect_always,
             coverage: config.coverage,
             tracing: config.trace,
             trace: Vec::new(),
@@ -241,6 +255,9 @@ impl Machine {
     fn grow(&mut self, len: usize) -> Step {
         let len = len.max(2 * self.values.len()).max(32);
         let more = (len - self.values.len()) as u64;
+        if self.stacks.slots + more > self.limits.stack_slots {
+            self.collect();
+        }
         if self.stacks.slots + more > self.limits.stack_slots {
             return Err(Stop::Exhausted(Exhausted::CallStack));
         }

@@ -543,6 +543,8 @@ impl<'a> Reader<'a> {
                     tries: builder.tries,
                     catches: builder.catches,
                     sites: builder.sites,
+                    aggregates: builder.aggregates,
+                    ref_types: builder.ref_types,
                 },
                 table_inits: self.table_inits,
                 global_inits: self.global_inits,

@@ -106,7 +106,7 @@ impl<T> Store<T> {
             .iter()
             .map(|&ty| {
                 let high = slots.get(at + 1).copied().unwrap_or(0);
-                let value = Val::from_slots(self.id, ty, [slots[at], high]);
+                let value = Val::from_slots(&self.machine, self.id, ty, [slots[at], high]);
                 at += ty.slots() as usize;
                 value
             })
@@ -163,6 +163,7 @@ impl<T> Store<T> {
             return Err(Error::Exhausted(Exhausted::CallStack));
         }
         let (outer, chain, depth) = (m.current, m.chain, m.depth);
+        m.outer.extend(outer);
         m.park();
         let root = m.stacks.allocate();
         m.activate(root);
@@ -178,6 +179,7 @@ impl<T> Store<T> {
         m.chain = chain;
         m.depth = depth;
         if let Some(outer) = outer {
+            m.outer.pop();
             m.activate(outer);
         }
         result
@@ -226,7 +228,7 @@ impl<T> Store<T> {
                     .iter()
                     .map(|&ty| {
                         let high = slots.get(1).copied().unwrap_or(0);
-                        let value = Val::from_slots(self.id, ty, [slots[0], high]);
+                        let value = Val::from_slots(&self.machine, self.id, ty, [slots[0], high]);
                         slots = &slots[ty.slots() as usize..];
                         value
                     })

@@ -5,8 +5,8 @@
 
 use crate::error::{Location, TrapKind};
 use crate::machine::Machine;
-use crate::types::{HeapType, ValType};
-use crate::value::{AnyKind, NULL, Val, cont_number, word_exn, word_func};
+use crate::types::{DefinedKind, DefinedType, HeapType, ValType};
+use crate::value::{AnyWord, NULL, cont_number, word_any, word_exn, word_func};
 
 /// A value as traces show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,6 +33,11 @@ pub enum Value {
     Extern(u64),
     /// An unboxed integer, sign-extended.
     I31(i32),
+    /// A structure, by its type: the lowest index it has in the first instance of the store
+    /// whose module defines it.
+    Struct(u32),
+    /// An array, by its type as for structures.
+    Array(u32),
 }
 
 /// Something that happened.
@@ -120,12 +125,28 @@ impl Machine {
                 HeapType::Func => Value::Func(word_func(word)),
                 HeapType::Cont => Value::Cont(cont_number(word)),
                 HeapType::Exn => Value::Exn(self.exceptions.get(word_exn(word)).tag),
-                _ => match Val::any_of_word(word).kind() {
-                    AnyKind::I31(v) => Value::I31(v),
-                    AnyKind::Extern(n) => Value::Extern(n),
+                _ => match word_any(word) {
+                    AnyWord::I31(v) => Value::I31(v),
+                    AnyWord::Host(n) => Value::Extern(n),
+                    AnyWord::Object(place) => {
+                        let ty = self.objects.get(place).ty;
+                        let index = self.type_index(ty);
+                        match ty.kind {
+                            DefinedKind::Array => Value::Array(index),
+                            _ => Value::Struct(index),
+                        }
+                    }
                 },
             },
         }
+    }
+
+    /// How traces name a type.
+    pub(crate) fn type_index(&self, ty: DefinedType) -> u32 {
+        self.instances
+            .iter()
+            .find_map(|instance| instance.module.info.types.index_of(ty))
+            .unwrap_or(u32::MAX)
     }
 
     /// Values in consecutive slots.

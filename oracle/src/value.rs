@@ -3,24 +3,29 @@
 //! | hierarchy | word, null being 0 |
 //! | --- | --- |
 //! | `func` | store address + 1 |
-//! | `exn` | place in the heap + 1 |
+//! | `exn` | a pattern in the upper 16 bits, place in the heap |
 //! | `cont` | (number + 1) in the upper 40 bits, place in the lower 24 |
-//! | `any`, `extern` | host number or i31 value, shifted left by 2, and a kind |
+//! | `any`, `extern` | an i31 value, a host number, or an object's place with a pattern in the upper 16 bits; shifted left by 2, and a kind |
 //!
 //! References inside and outside of `extern` look alike, so that `extern.convert_any` and
-//! its inverse change nothing.
+//! its inverse change nothing. The patterns make that numbers hardly look like references
+//! (see [`collect`](crate::heap)).
 
 use crate::externs::Func;
 use crate::machine::Machine;
-use crate::store::StoreId;
-use crate::types::{HeapType, RefType, ValType};
+use crate::store::{AsContext, StoreId};
+use crate::types::{DefinedKind, DefinedType, HeapType, RefType, ValType};
 
 /// The null reference, of any type.
 pub(crate) const NULL: u64 = 0;
 
 const KIND_BITS: u32 = 2;
 const KIND_I31: u64 = 1;
+const KIND_OBJECT: u64 = 2;
 const KIND_HOST: u64 = 3;
+
+const OBJECT_PATTERN: u64 = 0xfff5 << 48 | KIND_OBJECT;
+const EXN_PATTERN: u64 = 0xfff6 << 48;
 
 /// The word for a function address.
 pub(crate) fn func_word(addr: u32) -> u64 {
@@ -34,12 +39,56 @@ pub(crate) fn word_func(word: u64) -> u32 {
 
 /// The word for an exception.
 pub(crate) fn exn_word(place: u32) -> u64 {
-    u64::from(place) + 1
+    EXN_PATTERN | u64::from(place)
 }
 
 /// The exception of a word that is not null.
 pub(crate) fn word_exn(word: u64) -> u32 {
-    (word - 1) as u32
+    word as u32
+}
+
+/// The exception of a word that looks like a reference to one.
+pub(crate) fn exn_place(word: u64) -> Option<u32> {
+    (word & !u64::from(u32::MAX) == EXN_PATTERN).then_some(word as u32)
+}
+
+/// The word for an object.
+pub(crate) fn object_word(place: u32) -> u64 {
+    OBJECT_PATTERN | u64::from(place) << KIND_BITS
+}
+
+/// Whether a word looks like a reference to an object.
+pub(crate) fn is_object_word(word: u64) -> bool {
+    word & (0xffff << 48 | 3) == OBJECT_PATTERN
+}
+
+/// The object of such a word.
+pub(crate) fn word_object(word: u64) -> u32 {
+    (word >> KIND_BITS) as u32
+}
+
+/// The word for an unboxed integer, whose upper bit is ignored.
+pub(crate) fn i31_word(value: i32) -> u64 {
+    u64::from(value as u32 & 0x7fff_ffff) << KIND_BITS | KIND_I31
+}
+
+/// What a word of the `any` or `extern` hierarchy refers to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AnyWord {
+    /// Sign-extended.
+    I31(i32),
+    Object(u32),
+    /// Null is taken for a host's reference, too; who asks has excluded it.
+    Host(u64),
+}
+
+/// What a word of the `any` or `extern` hierarchy refers to.
+pub(crate) fn word_any(word: u64) -> AnyWord {
+    match word & 3 {
+        KIND_I31 => AnyWord::I31((((word >> KIND_BITS) as u32) << 1) as i32 >> 1),
+        KIND_OBJECT => AnyWord::Object(word_object(word)),
+        _ => AnyWord::Host(word >> KIND_BITS),
+    }
 }
 
 const PLACE_BITS: u32 = 24;
@@ -63,9 +112,9 @@ pub(crate) fn cont_place(word: u64) -> (u64, u32) {
     )
 }
 
-/// Number of a word that is not null.
+/// Number of a word that is not null. (Of a word that is no continuation's, some number.)
 pub(crate) fn cont_number(word: u64) -> u64 {
-    (word >> PLACE_BITS) - 1
+    (word >> PLACE_BITS).wrapping_sub(1)
 }
 
 /// A value.
@@ -134,7 +183,7 @@ impl Val {
 /// A reference to something outside of Wasm, or to something inside that was made
 /// external by `extern.convert_any`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ExternRef(u64);
+pub struct ExternRef(AnyRef);
 
 impl ExternRef {
     /// A reference to the host's object with this number.
@@ -144,29 +193,43 @@ impl ExternRef {
     /// If the number is 2^62 or more.
     pub fn new(number: u64) -> Self {
         assert!(number < 1 << 62, "host numbers are below 2^62");
-        ExternRef(number << KIND_BITS | KIND_HOST)
+        ExternRef(AnyRef {
+            store: None,
+            word: number << KIND_BITS | KIND_HOST,
+        })
     }
 
     /// The host's number; none for what was made external.
     pub fn number(self) -> Option<u64> {
-        (self.0 & 3 == KIND_HOST).then_some(self.0 >> KIND_BITS)
+        match word_any(self.0.word) {
+            AnyWord::Host(number) => Some(number),
+            AnyWord::I31(_) | AnyWord::Object(_) => None,
+        }
     }
 
     /// The same reference in the `any` hierarchy.
     pub fn to_any(self) -> AnyRef {
-        AnyRef(self.0)
+        self.0
     }
 }
 
 /// A reference of the `any` hierarchy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct AnyRef(u64);
+pub struct AnyRef {
+    /// The store that its object is in, if it has one.
+    store: Option<StoreId>,
+    word: u64,
+}
 
 /// What an [`AnyRef`] refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AnyKind {
     /// An unboxed integer, sign-extended.
     I31(i32),
+    /// A structure of this type.
+    Struct(DefinedType),
+    /// An array of this type.
+    Array(DefinedType),
     /// A host's object, made internal by `any.convert_extern`.
     Extern(u64),
 }
@@ -174,17 +237,38 @@ pub enum AnyKind {
 impl AnyRef {
     /// An `i31` reference; the upper bit of `value` is ignored.
     pub fn i31(value: i32) -> Self {
-        AnyRef(u64::from(value as u32 & 0x7fff_ffff) << KIND_BITS | KIND_I31)
+        AnyRef {
+            store: None,
+            word: i31_word(value),
+        }
     }
 
     /// What it refers to.
-    pub fn kind(self) -> AnyKind {
-        if self.0 & 3 == KIND_I31 {
-            let bits = (self.0 >> KIND_BITS) as u32;
-            AnyKind::I31(((bits << 1) as i32) >> 1)
-        } else {
-            AnyKind::Extern(self.0 >> KIND_BITS)
+    ///
+    /// # Panics
+    ///
+    /// If it refers to an object of another store.
+    pub fn kind(self, store: impl AsContext) -> AnyKind {
+        let store = store.as_context();
+        match word_any(self.word) {
+            AnyWord::I31(value) => AnyKind::I31(value),
+            AnyWord::Host(number) => AnyKind::Extern(number),
+            AnyWord::Object(place) => {
+                self.check(store.id);
+                let ty = store.machine.objects.get(place).ty;
+                match ty.kind {
+                    DefinedKind::Array => AnyKind::Array(ty),
+                    _ => AnyKind::Struct(ty),
+                }
+            }
         }
+    }
+
+    fn check(self, store: StoreId) {
+        assert!(
+            self.store.is_none_or(|own| own == store),
+            "an object of another store"
+        );
     }
 }
 
@@ -213,13 +297,14 @@ impl ContRef {
 }
 
 impl Val {
-    /// The reference that a word of the `any` or `extern` hierarchy stands for.
-    pub(crate) fn any_of_word(word: u64) -> AnyRef {
-        AnyRef(word)
-    }
-
-    /// Reads a value of a type from its slots (the second one counts for vectors only).
-    pub(crate) fn from_slots(store: StoreId, ty: ValType, slots: [u64; 2]) -> Val {
+    /// Reads a value of a type from its slots (the second one counts for vectors only). The
+    /// host has a reference from now on.
+    pub(crate) fn from_slots(
+        machine: &Machine,
+        store: StoreId,
+        ty: ValType,
+        slots: [u64; 2],
+    ) -> Val {
         let word = slots[0];
         let some = word != NULL;
         match ty {
@@ -233,14 +318,33 @@ impl Val {
                     store,
                     addr: word_func(word),
                 })),
-                HeapType::Extern => Val::ExternRef(some.then_some(ExternRef(word))),
-                HeapType::Exn => Val::ExnRef(some.then_some(ExnRef { store, word })),
-                HeapType::Cont => Val::ContRef(some.then_some(ContRef {
-                    store,
-                    word,
-                    heap: r.heap,
+                HeapType::Exn => Val::ExnRef(some.then(|| {
+                    machine.exceptions.pin(word_exn(word));
+                    ExnRef { store, word }
                 })),
-                _ => Val::AnyRef(some.then_some(AnyRef(word))),
+                HeapType::Cont => Val::ContRef(some.then(|| {
+                    machine.continuations.pin(word);
+                    ContRef {
+                        store,
+                        word,
+                        heap: r.heap,
+                    }
+                })),
+                top => {
+                    let any = some.then(|| {
+                        let mut of = None;
+                        if let AnyWord::Object(place) = word_any(word) {
+                            machine.objects.get(place).pinned.set(true);
+                            of = Some(store);
+                        }
+                        AnyRef { store: of, word }
+                    });
+                    if top == HeapType::Extern {
+                        Val::ExternRef(any.map(ExternRef))
+                    } else {
+                        Val::AnyRef(any)
+                    }
+                }
             },
         }
     }
@@ -278,7 +382,10 @@ impl Val {
             },
             (Val::ExternRef(r), HeapType::Extern) => match r {
                 None => (NULL, HeapType::NoExtern),
-                Some(r) => (r.0, HeapType::Extern),
+                Some(r) => {
+                    r.0.check(store);
+                    (r.0.word, HeapType::Extern)
+                }
             },
             (Val::ExnRef(r), HeapType::Exn) => match r {
                 None => (NULL, HeapType::NoExn),
@@ -296,10 +403,15 @@ impl Val {
             },
             (Val::AnyRef(r), HeapType::Any) => match r {
                 None => (NULL, HeapType::None),
-                Some(r) => match r.kind() {
-                    AnyKind::I31(_) => (r.0, HeapType::I31),
-                    AnyKind::Extern(_) => (r.0, HeapType::Any),
-                },
+                Some(r) => {
+                    r.check(store);
+                    let heap = match word_any(r.word) {
+                        AnyWord::I31(_) => HeapType::I31,
+                        AnyWord::Object(place) => HeapType::Concrete(machine.objects.get(place).ty),
+                        AnyWord::Host(_) => HeapType::Any,
+                    };
+                    (r.word, heap)
+                }
             },
             _ => return None,
         };

@@ -692,3 +692,92 @@ fn what_is_not_supported_is_named() {
         "{error}"
     );
 }
+
+/// Garbage of every kind: `$n` rounds that keep nothing.
+const GARBAGE: &str = r#"(module
+    (type $f (func)) (type $c (cont $f))
+    (type $s (struct (field (mut (ref null $c))) (field (mut (ref null $s)))))
+    (type $a (array (mut i64)))
+    (tag $t (param (ref $s)))
+    (tag $e (param i32))
+    (func $body
+        (local $s (ref $s))
+        (local.set $s (struct.new_default $s))
+        (suspend $t (local.get $s))
+        (drop (struct.get $s 0 (local.get $s))))
+    (elem declare func $body)
+    ;; A suspended continuation and a structure that refer to each other.
+    (func $cycle (result (ref $s))
+        (local $s (ref null $s)) (local $k (ref null $c))
+        (block $h (result (ref $s) (ref $c))
+            (resume $c (on $t $h) (cont.new $c (ref.func $body)))
+            (unreachable))
+        (local.set $k) (local.tee $s)
+        (struct.set $s 0 (local.get $k))
+        (ref.as_non_null (local.get $s)))
+    (func (export "cycles") (param $n i32)
+        (loop $l
+            (drop (call $cycle))
+            (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1))))))
+    (func (export "kept") (param $n i32) (result i32)
+        (local $list (ref null $s)) (local $i i32) (local $new (ref null $s))
+        (loop $l
+            (local.set $new (call $cycle))
+            (struct.set $s 1 (local.get $new) (local.get $list))
+            (local.set $list (local.get $new))
+            (drop (array.new_default $a (i32.const 100)))
+            (br_if $l (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (local.get $n))))
+        (local.set $i (i32.const 0))
+        (loop $l
+            (resume $c (struct.get $s 0 (local.get $list)))
+            (local.set $list (struct.get $s 1 (local.get $list)))
+            (local.set $i (i32.add (local.get $i) (i32.const 1)))
+            (br_if $l (i32.eqz (ref.is_null (local.get $list)))))
+        (local.get $i))
+    (func (export "arrays") (param $n i32)
+        (loop $l
+            (drop (array.new_default $a (i32.const 100)))
+            (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1))))))
+    (func (export "exceptions") (param $n i32)
+        (local $x exnref)
+        (loop $l
+            (block $h (result i32 exnref)
+                (try_table (catch_ref $e $h) (throw $e (local.get $n)))
+                (unreachable))
+            (local.set $x) (drop)
+            (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1))))))
+)"#;
+
+#[test]
+fn what_cannot_be_reached_is_reclaimed() {
+    let mut config = Config::new();
+    let limits = Limits {
+        continuations: 1000,
+        heap_slots: 100_000,
+        stack_slots: 100_000,
+        ..Limits::default()
+    };
+    let mut case = Case::with(GARBAGE, config.limits(limits));
+    for name in ["cycles", "arrays", "exceptions"] {
+        let result = case.call(name, &[Val::I32(100_000)]);
+        assert!(result.is_ok(), "{name}: {result:?}");
+    }
+    match case.call("kept", &[Val::I32(900)]).as_deref() {
+        Ok([Val::I32(900)]) => {}
+        other => panic!("{other:?}"),
+    }
+    match case.call("kept", &[Val::I32(1001)]) {
+        Err(Error::Exhausted(Exhausted::Continuations)) => {}
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_can_be_reached_is_kept() {
+    let mut config = Config::new();
+    let mut case = Case::with(GARBAGE, config.collect_always(true));
+    match case.call("kept", &[Val::I32(50)]).as_deref() {
+        Ok([Val::I32(50)]) => {}
+        other => panic!("{other:?}"),
+    }
+}

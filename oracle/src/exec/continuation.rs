@@ -99,9 +99,10 @@ pub(crate) fn resume(m: &mut Machine, i: Instr) -> Step {
 /// `v^n`, then as `resume_throw_ref`. The continuation is checked first.
 pub(crate) fn resume_throw(m: &mut Machine, i: Instr) -> Step {
     let word = m.get(i.c);
-    let cont = m.consume(word)?;
+    m.usable(word)?;
     let tag = m.instance().tags[m.site(i).tag as usize];
     let exn = m.allocate_exception(tag, m.fp + i.a as usize);
+    let cont = m.consume(word)?;
     m.resume_with(word, &cont, exn, i)
 }
 
@@ -189,6 +190,9 @@ pub(crate) fn switch(m: &mut Machine, i: Instr) -> Step {
         });
     }
     m.give(&target, at, slots)?;
+    let mounted = m.stacks.get_mut(target.innermost);
+    let last = target.receive_at + (target.bound + slots) as usize;
+    mounted.values[last] = switcher;
     m.stacks.get_mut(handler.outermost).parent = None;
     m.park();
     let mounted = m.stacks.get_mut(target.outermost);
@@ -197,9 +201,6 @@ pub(crate) fn switch(m: &mut Machine, i: Instr) -> Step {
     m.chain += target.stacks;
     m.depth += target.frames;
     m.activate(target.innermost);
-    let last = target.receive_at + (target.bound + slots) as usize;
-    m.reserve(last + 1)?;
-    m.values[last] = switcher;
     match target.fresh {
         Some(func) => m.start(func),
         None => Ok(()),
@@ -226,8 +227,12 @@ impl Machine {
     }
 
     /// Whether one more continuation can be alive.
-    fn check_continuations(&self) -> Step {
+    fn check_continuations(&mut self) -> Step {
+        self.collect_if_needed();
         let most = self.limits.continuations.min(MAX_CONTINUATIONS) as usize;
+        if self.continuations.alive() >= most {
+            self.collect();
+        }
         if self.continuations.alive() >= most {
             return Err(Stop::Exhausted(Exhausted::Continuations));
         }
@@ -261,14 +266,15 @@ impl Machine {
         Ok(cont)
     }
 
-    /// Puts `slots` values of the running stack where the continuation receives them.
+    /// Puts `slots` values of the running stack where the continuation receives them, and
+    /// makes room for one more.
     fn give(&mut self, cont: &Continuation, at: usize, slots: u32) -> Step {
         let to = cont.receive_at + cont.bound as usize;
         let end = to + slots as usize;
         let stack = self.stacks.get_mut(cont.innermost);
-        if end > stack.values.len() {
-            let more = (end - stack.values.len()) as u64;
-            stack.values.resize(end, 0);
+        if end >= stack.values.len() {
+            let more = (end + 1 - stack.values.len()) as u64;
+            stack.values.resize(end + 1, 0);
             self.stacks.slots += more;
             if self.stacks.slots > self.limits.stack_slots {
                 return Err(Stop::Exhausted(Exhausted::CallStack));

@@ -34,6 +34,7 @@ pub(crate) fn throw_ref(m: &mut Machine, i: Instr) -> Step {
 impl Machine {
     /// An exception with the values that stand at `at` in the running stack.
     pub fn allocate_exception(&mut self, tag: u32, at: usize) -> u32 {
+        self.collect_if_needed();
         let slots = self.tags[tag as usize].param_slots as usize;
         self.exceptions.add(tag, &self.values[at..at + slots])
     }

@@ -11,8 +11,10 @@
 //! | `table`, `memory` | Table and Memory Instructions |
 //! | `control`, `call` | Control Instructions, Function Calls |
 //! | `exception` | Exceptions: `throw`, `throw_ref`, `try_table` |
-//! | `continuation`, `switching` | the stack-switching proposal |
+//! | `aggregate` | Aggregate Reference Instructions, casts |
+//! | `continuation` | the stack-switching proposal |
 
+pub(crate) mod aggregate;
 pub(crate) mod call;
 pub(crate) mod continuation;
 pub(crate) mod control;

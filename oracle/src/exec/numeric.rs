@@ -323,3 +323,40 @@ truncation! {
     i64_trunc_f64_s: f64 => i64, -P63, P63;
     i64_trunc_f64_u: f64 => u64, 0.0, P64;
 }
+
+fn wide(words: [u64; 2]) -> u128 {
+    u128::from(words[0]) | u128::from(words[1]) << 64
+}
+
+fn halves(value: u128) -> [u64; 2] {
+    [value as u64, (value >> 64) as u64]
+}
+
+/// `i64.add128`: four halves stand from `a` on, and the result's two after it.
+pub(crate) fn i64_add128(m: &mut Machine, i: Instr) -> Step {
+    let sum = wide(m.get_wide(i.a)).wrapping_add(wide(m.get_wide(i.a + 2)));
+    m.set_wide(i.a, halves(sum));
+    Ok(())
+}
+
+/// `i64.sub128`: as `i64.add128`.
+pub(crate) fn i64_sub128(m: &mut Machine, i: Instr) -> Step {
+    let difference = wide(m.get_wide(i.a)).wrapping_sub(wide(m.get_wide(i.a + 2)));
+    m.set_wide(i.a, halves(difference));
+    Ok(())
+}
+
+/// `i64.mul_wide_s`: two factors stand from `a` on, and the result's halves after it.
+pub(crate) fn i64_mul_wide_s(m: &mut Machine, i: Instr) -> Step {
+    let [x, y] = m.get_wide(i.a);
+    let product = i128::from(x as i64) * i128::from(y as i64);
+    m.set_wide(i.a, halves(product as u128));
+    Ok(())
+}
+
+/// `i64.mul_wide_u`: as `i64.mul_wide_s`.
+pub(crate) fn i64_mul_wide_u(m: &mut Machine, i: Instr) -> Step {
+    let [x, y] = m.get_wide(i.a);
+    m.set_wide(i.a, halves(u128::from(x) * u128::from(y)));
+    Ok(())
+}

@@ -4,8 +4,8 @@
 //! the table (a table of functions, a central `match`) call the same handlers.
 
 use super::{
-    Step, call, continuation, control, exception, memory, numeric, parametric, reference, table,
-    variable,
+    Step, aggregate, call, continuation, control, exception, memory, numeric, parametric,
+    reference, table, variable,
 };
 use crate::code::Instr;
 use crate::machine::Machine;
@@ -83,6 +83,37 @@ ops! {
     ResumeThrow => continuation::resume_throw,
     ResumeThrowRef => continuation::resume_throw_ref,
     Switch => continuation::switch,
+    // Aggregates and casts
+    StructNew => aggregate::struct_new,
+    StructNewDefault => aggregate::struct_new_default,
+    StructGet => aggregate::struct_get,
+    StructGetWide => aggregate::struct_get_wide,
+    StructGetS8 => aggregate::struct_get_s8,
+    StructGetS16 => aggregate::struct_get_s16,
+    StructSet => aggregate::struct_set,
+    ArrayNew => aggregate::array_new,
+    ArrayNewDefault => aggregate::array_new_default,
+    ArrayNewFixed => aggregate::array_new_fixed,
+    ArrayNewData => aggregate::array_new_data,
+    ArrayNewElem => aggregate::array_new_elem,
+    ArrayGet => aggregate::array_get,
+    ArrayGetWide => aggregate::array_get_wide,
+    ArrayGetS8 => aggregate::array_get_s8,
+    ArrayGetS16 => aggregate::array_get_s16,
+    ArraySet => aggregate::array_set,
+    ArrayLen => aggregate::array_len,
+    ArrayFill => aggregate::array_fill,
+    ArrayCopy => aggregate::array_copy,
+    ArrayInitData => aggregate::array_init_data,
+    ArrayInitElem => aggregate::array_init_elem,
+    RefEq => aggregate::ref_eq,
+    RefTest => aggregate::ref_test,
+    RefCast => aggregate::ref_cast,
+    BrOnCast => aggregate::br_on_cast,
+    BrOnCastFail => aggregate::br_on_cast_fail,
+    RefI31 => aggregate::ref_i31,
+    I31GetS => aggregate::i31_get_s,
+    I31GetU => aggregate::i31_get_u,
     // Loads and stores
     I32Load => memory::i32_load,
     I32Load8S => memory::i32_load8_s,
@@ -108,6 +139,10 @@ ops! {
     F32Store => memory::f32_store,
     F64Store => memory::f64_store,
     // Numeric instructions
+    I64Add128 => numeric::i64_add128,
+    I64Sub128 => numeric::i64_sub128,
+    I64MulWideS => numeric::i64_mul_wide_s,
+    I64MulWideU => numeric::i64_mul_wide_u,
     I32Eqz => numeric::i32_eqz,
     I32Clz => numeric::i32_clz,
     I32Ctz => numeric::i32_ctz,

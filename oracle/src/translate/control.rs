@@ -227,18 +227,19 @@ impl FunctionTranslator<'_> {
         self.set_unreachable();
     }
 
-    /// A branch taken if the test `op` of slot `a` says so; `inverse` is the opposite test.
-    pub(super) fn br_when(&mut self, depth: u32, op: Op, inverse: Op, a: u32) {
+    /// A branch taken if the test `op` of slot `a` says so; `inverse` is the opposite test,
+    /// and `c` an immediate of both.
+    pub(super) fn br_when(&mut self, depth: u32, op: Op, inverse: Op, a: u32, c: u32) {
         self.prepare_label(depth);
         if self.must_copy(depth) {
-            let around = self.emit_abc(inverse, a, 0, 0);
+            let around = self.emit_abc(inverse, a, 0, c);
             self.copy_to_label(depth);
             let at = self.emit_abc(Op::Br, 0, 0, 0);
             self.jump(depth, Fixup::Instr(at));
             let here = self.bind_here();
             self.resolve(Fixup::Instr(around), here);
         } else {
-            let at = self.emit_abc(op, a, 0, 0);
+            let at = self.emit_abc(op, a, 0, c);
             self.jump(depth, Fixup::Instr(at));
         }
     }
@@ -246,14 +247,14 @@ impl FunctionTranslator<'_> {
     /// `br_if`
     pub(super) fn br_if(&mut self, depth: u32) {
         let condition = self.pop();
-        self.br_when(depth, Op::BrIf, Op::BrUnless, condition);
+        self.br_when(depth, Op::BrIf, Op::BrUnless, condition, 0);
     }
 
     /// `br_on_null`
     pub(super) fn br_on_null(&mut self, depth: u32) {
         let operand = self.pop_operand();
         let slot = self.slot_of(operand);
-        self.br_when(depth, Op::BrOnNull, Op::BrOnNonNull, slot);
+        self.br_when(depth, Op::BrOnNull, Op::BrOnNonNull, slot, 0);
         self.push_back(operand);
     }
 
@@ -262,7 +263,7 @@ impl FunctionTranslator<'_> {
         let operand = self.pop_operand();
         let slot = self.slot_of(operand);
         self.push_back(operand);
-        self.br_when(depth, Op::BrOnNonNull, Op::BrOnNull, slot);
+        self.br_when(depth, Op::BrOnNonNull, Op::BrOnNull, slot, 0);
         self.pop_operand();
     }
 

@@ -6,6 +6,7 @@
 //! optimisation beyond not moving operands that need not move. Code that validation finds
 //! unreachable is not translated.
 
+mod aggregates;
 mod calls;
 mod control;
 mod operands;
@@ -15,11 +16,11 @@ use std::sync::Arc;
 
 use wasmparser::{MemArg, MemArgTarget, Operator};
 
-use crate::code::{Body, Catch, ContSite, IndirectSite, Instr, Try};
+use crate::code::{AggregateSite, Body, Catch, ContSite, IndirectSite, Instr, Try};
 use crate::error::Error;
 use crate::exec::ops::Op;
 use crate::module::ModuleInfo;
-use crate::types::ValType;
+use crate::types::{RefType, ValType};
 use control::{Control, Kind};
 use operands::{Operand, Operands, Place};
 use plain::Plain;
@@ -35,6 +36,8 @@ pub(crate) struct CodeBuilder {
     pub tries: Vec<Try>,
     pub catches: Vec<Catch>,
     pub sites: Vec<ContSite>,
+    pub aggregates: Vec<AggregateSite>,
+    pub ref_types: Vec<RefType>,
     coverage: bool,
 }
 
@@ -56,6 +59,8 @@ impl CodeBuilder {
             tries: Vec::new(),
             catches: Vec::new(),
             sites: Vec::new(),
+            aggregates: Vec::new(),
+            ref_types: Vec::new(),
             coverage,
         }
     }
@@ -323,6 +328,11 @@ impl<'a> FunctionTranslator<'a> {
             | Operator::F32ReinterpretI32
             | Operator::F64ReinterpretI64 => {}
 
+            Operator::I64Add128 => self.wide_arithmetic(Op::I64Add128, 4),
+            Operator::I64Sub128 => self.wide_arithmetic(Op::I64Sub128, 4),
+            Operator::I64MulWideS => self.wide_arithmetic(Op::I64MulWideS, 2),
+            Operator::I64MulWideU => self.wide_arithmetic(Op::I64MulWideU, 2),
+
             Operator::RefNull { .. } => self.push_const(crate::value::NULL),
             Operator::RefFunc { function_index } => {
                 self.produce(Op::RefFunc, 0, *function_index, 0, false);
@@ -398,7 +408,10 @@ impl<'a> FunctionTranslator<'a> {
                 self.set_unreachable();
             }
             op => {
-                if !self.call_operator(op) && !self.continuation_operator(op) {
+                if !self.call_operator(op)
+                    && !self.continuation_operator(op)
+                    && !self.aggregate_operator(op)
+                {
                     return Ok(Err(Unsupported {
                         feature: crate::features::feature_of(op),
                         offset: self.offset,
@@ -472,6 +485,13 @@ impl<'a> FunctionTranslator<'a> {
         let base = self.top(count).first().map_or(self.height(), |o| o.home);
         self.truncate(self.operands.len() - count);
         base
+    }
+
+    fn wide_arithmetic(&mut self, op: Op, operands: usize) {
+        let base = self.pop_consecutive(operands);
+        self.emit_abc(op, base, 0, 0);
+        self.push(false);
+        self.push(false);
     }
 
     fn bulk(&mut self, op: Op, memory: u32, b: u32) {

@@ -18,6 +18,11 @@ impl ModuleTypes {
         self.0[index as usize]
     }
 
+    /// The lowest index of a type in this module.
+    pub fn index_of(&self, ty: DefinedType) -> Option<u32> {
+        self.0.iter().position(|t| *t == ty).map(|i| i as u32)
+    }
+
     /// Reads one recursion group and makes it canonical.
     pub fn add_group(&mut self, group: &wasmparser::RecGroup, registry: &Registry) {
         let start = self.0.len();

@@ -164,6 +164,27 @@ impl Types {
         &self.0[ty.id as usize]
     }
 
+    /// A type's definition, for keeps.
+    pub fn shared(&self, ty: DefinedType) -> Arc<TypeDef> {
+        self.0[ty.id as usize].clone()
+    }
+
+    /// Slots of an array's element.
+    ///
+    /// # Panics
+    ///
+    /// If `ty` is no array type.
+    pub fn array_slots(&self, ty: DefinedType) -> usize {
+        match self.def(ty).sub.composite {
+            Composite::Array(Field {
+                storage: Storage::Val(t),
+                ..
+            }) => t.slots() as usize,
+            Composite::Array(_) => 1,
+            _ => unreachable!("validated as an array type"),
+        }
+    }
+
     /// The function type that a function type or a continuation type stands for.
     ///
     /// # Panics

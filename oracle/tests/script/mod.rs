@@ -29,13 +29,13 @@ struct Runner {
 ///
 /// # Errors
 ///
-/// Every directive that failed, a line each.
-pub fn run(name: &str, text: &str) -> Result<usize, String> {
+/// Every directive that failed.
+pub fn run(config: &Config, name: &str, text: &str) -> Result<usize, Vec<String>> {
     let mut lexer = wast::lexer::Lexer::new(text);
     lexer.allow_confusing_unicode(true);
-    let buffer = ParseBuffer::new_with_lexer(lexer).map_err(|e| e.to_string())?;
-    let script = parser::parse::<Wast>(&buffer).map_err(|e| e.to_string())?;
-    let mut runner = Runner::new();
+    let buffer = ParseBuffer::new_with_lexer(lexer).map_err(|e| vec![e.to_string()])?;
+    let script = parser::parse::<Wast>(&buffer).map_err(|e| vec![e.to_string()])?;
+    let mut runner = Runner::new(config);
     let (mut assertions, mut failures) = (0, Vec::new());
     for directive in script.directives {
         let (line, column) = directive.span().linecol_in(text);
@@ -47,13 +47,13 @@ pub fn run(name: &str, text: &str) -> Result<usize, String> {
     if failures.is_empty() {
         Ok(assertions)
     } else {
-        Err(failures.join("\n"))
+        Err(failures)
     }
 }
 
 impl Runner {
-    fn new() -> Self {
-        let engine = Engine::new(&Config::new()).expect("an engine");
+    fn new(config: &Config) -> Self {
+        let engine = Engine::new(config).expect("an engine");
         let mut store = Store::new(&engine, ());
         let spectest = spectest(&mut store);
         Runner {
@@ -215,7 +215,7 @@ impl Runner {
                 let values = self.execute(exec)?.map_err(|e| e.to_string())?;
                 let good = values.len() == results.len()
                     && values.iter().zip(&results).all(|(v, r)| match r {
-                        WastRet::Core(r) => expected(v, r),
+                        WastRet::Core(r) => expected(&self.store, v, r),
                         _ => false,
                     });
                 if !good {
@@ -289,9 +289,9 @@ fn nan64(v: u64, want: &NanPattern<wast::token::F64>) -> bool {
     }
 }
 
-fn expected(value: &Val, want: &WastRetCore<'_>) -> bool {
+fn expected(store: &Store<()>, value: &Val, want: &WastRetCore<'_>) -> bool {
     match (value, want) {
-        (v, WastRetCore::Either(list)) => list.iter().any(|want| expected(v, want)),
+        (v, WastRetCore::Either(list)) => list.iter().any(|want| expected(store, v, want)),
         (Val::I32(a), WastRetCore::I32(b)) => a == b,
         (Val::I64(a), WastRetCore::I64(b)) => a == b,
         (Val::F32(a), WastRetCore::F32(b)) => nan32(*a, b),
@@ -309,12 +309,18 @@ fn expected(value: &Val, want: &WastRetCore<'_>) -> bool {
             n.is_none_or(|n| r.number() == Some(u64::from(n)))
         }
         (Val::AnyRef(Some(r)), WastRetCore::RefHost(n)) => {
-            r.kind() == AnyKind::Extern(u64::from(*n))
+            r.kind(store) == AnyKind::Extern(u64::from(*n))
         }
         (Val::FuncRef(Some(_)), WastRetCore::RefFunc(None)) => true,
         (Val::AnyRef(Some(_)), WastRetCore::RefAny) => true,
-        (Val::AnyRef(Some(r)), WastRetCore::RefEq) => !matches!(r.kind(), AnyKind::Extern(_)),
-        (Val::AnyRef(Some(r)), WastRetCore::RefI31) => matches!(r.kind(), AnyKind::I31(_)),
+        (Val::AnyRef(Some(r)), WastRetCore::RefEq) => !matches!(r.kind(store), AnyKind::Extern(_)),
+        (Val::AnyRef(Some(r)), WastRetCore::RefI31) => matches!(r.kind(store), AnyKind::I31(_)),
+        (Val::AnyRef(Some(r)), WastRetCore::RefStruct) => {
+            matches!(r.kind(store), AnyKind::Struct(_))
+        }
+        (Val::AnyRef(Some(r)), WastRetCore::RefArray) => {
+            matches!(r.kind(store), AnyKind::Array(_))
+        }
         _ => false,
     }
 }
