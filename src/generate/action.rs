@@ -16,13 +16,7 @@ impl Cx<'_> {
     pub(super) fn actions(&mut self, body: &mut Body, actions: &[Action]) {
         let mut rest = actions;
         while let Some((first, following)) = rest.split_first() {
-            let count = match first {
-                Action::When(_, count) | Action::Repeat(_, count) | Action::Try(_, count) => {
-                    usize::from(*count)
-                }
-                _ => 0,
-            };
-            let (inner, outer) = following.split_at(count);
+            let (inner, outer) = following.split_at(first.counted());
             self.action(body, first, inner);
             rest = outer;
         }

@@ -8,6 +8,7 @@ use wasm_encoder::{Function, InstructionSink, ValType};
 /// A function body under construction.
 pub(super) struct Body {
     params: Vec<ValType>,
+    params_hidden: bool,
     locals: Vec<ValType>,
     scratch: Vec<(ValType, u32)>,
     code: Vec<u8>,
@@ -19,11 +20,17 @@ impl Body {
     pub(super) fn new(params: Vec<ValType>, salt: u8) -> Body {
         Body {
             params,
+            params_hidden: false,
             locals: Vec::new(),
             scratch: Vec::new(),
             code: Vec::new(),
             choices: u32::from(salt) + 1,
         }
+    }
+
+    /// Keeps the parameters from being taken as operands.
+    pub(super) fn hide_params(&mut self) {
+        self.params_hidden = true;
     }
 
     /// Appends instructions.
@@ -63,7 +70,7 @@ impl Body {
     /// A parameter of this type, if there is one.
     pub(super) fn param(&mut self, ty: ValType) -> Option<u32> {
         let fitting = self.params.iter().filter(|&&other| other == ty).count() as u32;
-        if fitting == 0 {
+        if fitting == 0 || self.params_hidden {
             return None;
         }
         let wanted = self.pick(fitting) as usize;

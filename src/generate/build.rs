@@ -150,10 +150,16 @@ impl Cx<'_> {
     fn call(&mut self, call: &Call) -> (u32, Body) {
         let results = self.types.values(&call.results);
         let mut body = Body::new(Vec::new(), call.script.salt);
-        body.emit()
-            .i32_const(i32::from(self.plan.fuel))
-            .global_set(FUEL);
-        self.actions(&mut body, &call.script.actions);
+        // Full for each action: what one of them uses up must not keep the next from running.
+        let mut rest = &call.script.actions[..];
+        while let Some(first) = rest.first() {
+            let (action, following) = rest.split_at(1 + first.counted());
+            body.emit()
+                .i32_const(i32::from(self.plan.fuel))
+                .global_set(FUEL);
+            self.actions(&mut body, action);
+            rest = following;
+        }
         self.push(&mut body, &results);
         (self.types.func(&[], &results), body)
     }

@@ -332,7 +332,9 @@ impl<'p> Cx<'p> {
         let cont = self.family(family).main.cont;
         let heap = HeapType::Concrete(cont);
         if let Source::Fresh(task) = source {
-            if self.tasks[usize::from(task)].params.len() > 6 || body.pick(3) == 0 {
+            let wide = self.tasks[usize::from(task)].params.len() > 6;
+            let there = self.helpers.contains(&Helper::Fresh(task));
+            if wide || (there && body.pick(3) > 0) {
                 let fresh = self.helper(Helper::Fresh(task));
                 body.emit().call(fresh);
             } else {
@@ -356,8 +358,9 @@ impl<'p> Cx<'p> {
                 self.take_local(body, local, ty);
             }
         }
+        // Always the same task, so that it takes one helper for all of these places.
         let tasks = self.plan.tasks_of(family, Entry::Loop);
-        let fresh = self.helper(Helper::Fresh(tasks[body.pick(tasks.len() as u32) as usize]));
+        let fresh = self.helper(Helper::Fresh(tasks[0]));
         body.emit().br_on_non_null(0).call(fresh).end();
     }
 

@@ -20,7 +20,11 @@ pub(super) fn plan(unstructured: &mut Unstructured<'_>, config: &Config) -> (Pla
             conts_first: draw.chance(50),
             tags_first: draw.chance(40),
         },
-        fuel: 40 + draw.below(60) as u8,
+        fuel: if draw.chance(5) {
+            60
+        } else {
+            12 + draw.below(24) as u8
+        },
         tags: Vec::new(),
         families: Vec::new(),
         drivers: Vec::new(),
@@ -137,7 +141,7 @@ impl Draw<'_, '_> {
     }
 
     fn families(&mut self, plan: &mut Plan) {
-        let count = self.weighted(&[(50, 1), (45, 2), (5, 3)]);
+        let count = self.weighted(&[(60, 1), (36, 2), (4, 3)]);
         let symmetric = self.chance(40);
         let params = if self.chance(45) {
             Vec::new()
@@ -225,7 +229,7 @@ impl Draw<'_, '_> {
 
     fn tasks(&mut self, plan: &mut Plan, config: &Config) {
         let families = plan.families.len() as u8;
-        for _ in 0..2 + self.below(2) {
+        for _ in 0..2 + u32::from(self.chance(30)) {
             self.woven(plan, 0, Entry::Loop, config);
         }
         for family in 1..families {
@@ -245,7 +249,7 @@ impl Draw<'_, '_> {
                 }
             }
         }
-        for _ in 0..2 + self.below(2) {
+        for _ in 0..2 + u32::from(self.chance(25)) {
             self.scripted(plan, 0, Entry::Loop);
         }
         if self.chance(20) {
@@ -293,7 +297,7 @@ impl Draw<'_, '_> {
     fn woven(&mut self, plan: &mut Plan, family: u8, entry: Entry, config: &Config) {
         let prefix = self.prefix(plan.families.len() as u8);
         let leaf = Leaf {
-            control: self.chance(20),
+            control: self.chance(10),
             wild: self.chance(4),
             length: 6 + self.below(u32::from(config.leaf_instructions).saturating_sub(5)) as u8,
             splices: Vec::new(),

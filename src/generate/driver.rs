@@ -36,6 +36,7 @@ impl Cx<'_> {
             .types
             .func(&[nullable(types.main.cont)], &types.results);
         let mut body = Body::new(vec![nullable(types.main.cont)], driver.salt);
+        body.hide_params();
         let (groups, targets) = self.groups(driver);
         let depth = groups.len() as u32;
 

@@ -76,7 +76,7 @@ impl Default for Config {
             features: Features::default(),
             leaf_instructions: 40,
             leaf_bytes: 200,
-            calls: 5,
+            calls: 4,
         }
     }
 }

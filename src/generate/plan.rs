@@ -433,12 +433,24 @@ pub enum Action {
     Try(Catch, u8),
 }
 
+impl Action {
+    /// How many of the actions that follow belong to this one.
+    pub(super) fn counted(&self) -> usize {
+        match self {
+            Action::When(_, count) | Action::Repeat(_, count) | Action::Try(_, count) => {
+                usize::from(*count)
+            }
+            _ => 0,
+        }
+    }
+}
+
 /// An exported function without parameters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Call {
     /// Its results.
     pub results: Vec<ValueType>,
-    /// What it does, after it has filled up the fuel.
+    /// What it does. Each action starts with full fuel.
     pub script: Script,
 }
 
@@ -458,7 +470,7 @@ pub struct Plan {
     pub features: Features,
     /// Layout of the type section.
     pub types: TypeStyle,
-    /// Fuel of each call: function entries and loop iterations until everything returns defaults.
+    /// Fuel of each action of a call: function entries and loop iterations until everything returns defaults.
     pub fuel: u8,
     /// Tags, in the order of their clauses' indices (imported ones move to the front in the module).
     pub tags: Vec<Tag>,

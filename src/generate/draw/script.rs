@@ -21,18 +21,21 @@ impl Draw<'_, '_> {
             plan.start = self.chance(35).then_some(0);
         }
         let mut wanted = self.wanted(plan);
-        let mut tasks = std::mem::take(&mut plan.tasks);
+        let scripted = |task: &&Task| task.family == 0 && matches!(task.body, TaskBody::Script(..));
+        let mut left = plan.tasks.iter().filter(scripted).count();
+        let mut tasks = plan.tasks.clone();
         for task in &mut tasks {
             let family = task.family;
             match &mut task.body {
                 TaskBody::Woven(leaf) => leaf.splices = self.splices(plan, family),
                 TaskBody::Script(script, end) => {
+                    if family == 0 {
+                        let share = wanted.len().div_ceil(left.max(1));
+                        script.actions.extend(wanted.drain(..share).flatten());
+                        left -= 1;
+                    }
                     for _ in 0..1 + self.below(2) {
                         let mut actions = self.step(plan, family);
-                        script.actions.append(&mut actions);
-                    }
-                    let share = if family == 0 { wanted.len().min(2) } else { 0 };
-                    for mut actions in wanted.drain(..share) {
                         script.actions.append(&mut actions);
                     }
                     if self.chance(3) {
@@ -95,20 +98,20 @@ impl Draw<'_, '_> {
     /// What should be executed in most modules, in an order of its own, to be dealt out to the scripted tasks.
     fn wanted(&mut self, plan: &Plan) -> Vec<Vec<Action>> {
         let mut wanted = Vec::new();
-        if self.chance(80) {
+        if self.chance(75) {
             wanted.push(vec![self.switch(plan, 0)]);
         }
-        if self.chance(80) {
+        if self.chance(85) {
             wanted.push(vec![self.throw_into(plan, false)]);
         }
-        if self.chance(80) {
+        if self.chance(85) {
             wanted.push(vec![self.throw_into(plan, true)]);
         }
         if self.chance(60) {
             wanted.push(vec![self.once(plan, 0, false)]);
         }
-        if self.chance(60) {
-            wanted.push(vec![self.drive_inner(plan)]);
+        for driver in 1..plan.drivers.len() as u8 {
+            wanted.push(vec![self.drive_inner(plan, driver)]);
         }
         self.shuffle(&mut wanted);
         wanted
@@ -142,7 +145,15 @@ impl Draw<'_, '_> {
         let action = match self.below(100) {
             0..=24 => self.suspend(plan),
             25..=34 => self.switch(plan, family),
-            35..=46 => self.drive_inner(plan),
+            35..=46 => {
+                let others = plan.drivers.len() as u32 - 1;
+                let driver = if others == 0 {
+                    0
+                } else {
+                    1 + self.below(others) as u8
+                };
+                self.drive_inner(plan, driver)
+            }
             47..=56 => self.once(plan, family, false),
             57..=60 => self.throw_into(plan, false),
             61..=64 => self.throw_into(plan, true),
@@ -228,11 +239,7 @@ impl Draw<'_, '_> {
         }
     }
 
-    fn drive_inner(&mut self, plan: &Plan) -> Action {
-        let driver = match plan.drivers.len() as u32 {
-            1 => 0,
-            count => 1 + self.below(count - 1) as u8,
-        };
+    fn drive_inner(&mut self, plan: &Plan, driver: u8) -> Action {
         let source = self.source(plan, plan.drivers[usize::from(driver)].family);
         Action::Drive {
             driver,
