@@ -522,7 +522,7 @@ fn handles_belong_to_one_store() {
         Val::I32(0),
     )
     .unwrap();
-    global.get(&self::store());
+    global.get(self::store());
 }
 
 #[test]
