@@ -55,6 +55,8 @@ pub(crate) struct Code {
     pub aggregates: Vec<AggregateSite>,
     /// Targets of casts.
     pub ref_types: Vec<RefType>,
+    /// Lanes of `i8x16.shuffle`.
+    pub shuffles: Vec<[u8; 16]>,
 }
 
 /// A translated function or constant expression.

@@ -1,8 +1,9 @@
 //! The reference interpreter that Switchback compares engines against.
 //!
-//! It executes WebAssembly with typed function references, tail calls, exceptions and
-//! stack switching, and is written to be read beside the specification. The embedding API
-//! has the shape of the `wasmtime` crate.
+//! It executes WebAssembly 3.0 in the specification's deterministic profile, stack switching,
+//! wide arithmetic and custom page sizes, and is written to be read beside the
+//! specification. Threads are refused. The embedding API has the shape of the `wasmtime`
+//! crate.
 //!
 //! # Map
 //!

@@ -545,6 +545,7 @@ impl<'a> Reader<'a> {
                     sites: builder.sites,
                     aggregates: builder.aggregates,
                     ref_types: builder.ref_types,
+                    shuffles: builder.shuffles,
                 },
                 table_inits: self.table_inits,
                 global_inits: self.global_inits,

@@ -76,7 +76,7 @@ impl Machine {
     }
 
     #[inline(always)]
-    fn load<const N: usize>(&self, i: Instr) -> Result<[u8; N], Stop> {
+    pub fn load<const N: usize>(&self, i: Instr) -> Result<[u8; N], Stop> {
         let bytes = &self.memories[self.memory_address(i.d)].bytes;
         let at = self.get(i.a).checked_add(u64::from(i.b));
         at.and_then(|at| usize::try_from(at).ok())
@@ -86,7 +86,7 @@ impl Machine {
     }
 
     #[inline(always)]
-    fn store<const N: usize>(&mut self, i: Instr, value: [u8; N]) -> Step {
+    pub fn store<const N: usize>(&mut self, i: Instr, value: [u8; N]) -> Step {
         let memory = self.memory_address(i.d);
         let at = self.get(i.a).checked_add(u64::from(i.c));
         let place = at

@@ -8,6 +8,7 @@
 //! | --- | --- |
 //! | `numeric` | Numeric Instructions |
 //! | `parametric`, `variable`, `reference` | Parametric, Variable, Reference Instructions |
+//! | `vector` | Vector Instructions |
 //! | `table`, `memory` | Table and Memory Instructions |
 //! | `control`, `call` | Control Instructions, Function Calls |
 //! | `exception` | Exceptions: `throw`, `throw_ref`, `try_table` |
@@ -27,6 +28,7 @@ pub(crate) mod parametric;
 pub(crate) mod reference;
 pub(crate) mod table;
 pub(crate) mod variable;
+pub(crate) mod vector;
 
 /// What a handler answers: go on, or stop for a reason.
 pub(crate) type Step = Result<(), crate::machine::Stop>;

@@ -11,6 +11,8 @@ mod calls;
 mod control;
 mod operands;
 mod plain;
+mod vector;
+mod vectors;
 
 use std::sync::Arc;
 
@@ -38,6 +40,7 @@ pub(crate) struct CodeBuilder {
     pub sites: Vec<ContSite>,
     pub aggregates: Vec<AggregateSite>,
     pub ref_types: Vec<RefType>,
+    pub shuffles: Vec<[u8; 16]>,
     coverage: bool,
 }
 
@@ -61,6 +64,7 @@ impl CodeBuilder {
             sites: Vec::new(),
             aggregates: Vec::new(),
             ref_types: Vec::new(),
+            shuffles: Vec::new(),
             coverage,
         }
     }
@@ -411,6 +415,7 @@ impl<'a> FunctionTranslator<'a> {
                 if !self.call_operator(op)
                     && !self.continuation_operator(op)
                     && !self.aggregate_operator(op)
+                    && !self.vector_operator(op)
                 {
                     return Ok(Err(Unsupported {
                         feature: crate::features::feature_of(op),
@@ -453,6 +458,14 @@ impl<'a> FunctionTranslator<'a> {
         }
     }
 
+    /// The first of the slots that an instruction made of several may use in between: above
+    /// the operands, the popped ones (an address and at most a vector) included.
+    fn scratch(&mut self) -> u32 {
+        let first = self.height() + 3;
+        self.frame_slots = self.frame_slots.max(first + 3);
+        first
+    }
+
     /// Memory index, address slot and offset of an access. A large offset is added by code.
     fn address(&mut self, memarg: &MemArg, address: u32) -> (u16, u32, u32) {
         let memory = match memarg.target {
@@ -462,17 +475,8 @@ impl<'a> FunctionTranslator<'a> {
         match u32::try_from(memarg.offset) {
             Ok(offset) => (memory, address, offset),
             Err(_) => {
-                // Slots above the operands, the popped ones (an address and at most a
-                // vector) included.
-                let sum = self.height() + 3;
-                self.frame_slots = self.frame_slots.max(sum + 2);
-                self.emit(Instr {
-                    op: Op::Const,
-                    d: 0,
-                    a: memarg.offset as u32,
-                    b: (memarg.offset >> 32) as u32,
-                    c: sum + 1,
-                });
+                let sum = self.scratch();
+                self.emit_const(memarg.offset, sum + 1);
                 self.emit_abc(Op::EffectiveAddress, address, sum + 1, sum);
                 (memory, sum, 0)
             }

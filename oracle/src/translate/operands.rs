@@ -144,18 +144,21 @@ impl FunctionTranslator<'_> {
     /// Writes an operand's value to a slot, unless it is there.
     pub(super) fn move_to(&mut self, operand: Operand, slot: u32) {
         match operand.place {
-            Place::Const(bits) => {
-                self.emit(Instr {
-                    op: Op::Const,
-                    d: 0,
-                    a: bits as u32,
-                    b: (bits >> 32) as u32,
-                    c: slot,
-                });
-            }
+            Place::Const(bits) => self.emit_const(bits, slot),
             Place::Home => self.copy(operand.home, slot, operand.wide),
             Place::Local(from) => self.copy(from, slot, operand.wide),
         }
+    }
+
+    /// Writes a constant to a slot.
+    pub(super) fn emit_const(&mut self, bits: u64, slot: u32) {
+        self.emit(Instr {
+            op: Op::Const,
+            d: 0,
+            a: bits as u32,
+            b: (bits >> 32) as u32,
+            c: slot,
+        });
     }
 
     fn copy(&mut self, from: u32, to: u32, wide: bool) {
