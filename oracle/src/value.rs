@@ -14,6 +14,7 @@
 use crate::externs::Func;
 use crate::machine::Machine;
 use crate::store::{AsContext, StoreId};
+use crate::trace::Value;
 use crate::types::{DefinedKind, DefinedType, HeapType, RefType, ValType};
 
 /// The null reference, of any type.
@@ -297,6 +298,40 @@ impl ContRef {
 }
 
 impl Val {
+    /// The value as traces show it.
+    ///
+    /// # Panics
+    ///
+    /// If it is a reference into another store.
+    pub fn describe(self, store: impl AsContext) -> Value {
+        let store = store.as_context();
+        let any = |reference: AnyRef| {
+            reference.check(store.id);
+            reference.word
+        };
+        let (heap, word) = match self {
+            Val::I32(v) => return Value::I32(v),
+            Val::I64(v) => return Value::I64(v),
+            Val::F32(bits) => return Value::F32(bits),
+            Val::F64(bits) => return Value::F64(bits),
+            Val::V128(bits) => return Value::V128(bits),
+            Val::FuncRef(r) => (HeapType::Func, r.map(|r| (r.store, func_word(r.addr)))),
+            Val::ExnRef(r) => (HeapType::Exn, r.map(|r| (r.store, r.word))),
+            Val::ContRef(r) => (HeapType::Cont, r.map(|r| (r.store, r.word))),
+            Val::ExternRef(r) => (HeapType::Extern, r.map(|r| (store.id, any(r.0)))),
+            Val::AnyRef(r) => (HeapType::Any, r.map(|r| (store.id, any(r)))),
+        };
+        let Some((id, word)) = word else {
+            return Value::Null;
+        };
+        store.check(id);
+        let ty = ValType::Ref(RefType {
+            nullable: true,
+            heap,
+        });
+        store.machine.trace_value(ty, [word, 0])
+    }
+
     /// Reads a value of a type from its slots (the second one counts for vectors only). The
     /// host has a reference from now on.
     pub(crate) fn from_slots(
