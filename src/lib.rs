@@ -14,6 +14,7 @@
 
 pub mod compare;
 pub mod engines;
+pub mod fuzzing;
 pub mod generate;
 pub mod observe;
 pub mod report;

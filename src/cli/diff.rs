@@ -1,13 +1,13 @@
 //! `switchback diff`: one module on all engines.
 
 use super::{Finding, input, output};
-use anyhow::bail;
+use anyhow::{Context, bail};
 use clap::Args;
 use serde::Serialize;
-use std::path::PathBuf;
-use switchback::compare::{Cut, Verdict, compare};
-use switchback::engines::{self, Settings};
-use switchback::observe::observe;
+use std::path::{Path, PathBuf};
+use switchback::compare::{Cut, Verdict};
+use switchback::engines::Settings;
+use switchback::fuzzing::CaseRunner;
 use switchback::report::Report;
 use switchback::report::text::{Palette, render};
 
@@ -46,13 +46,13 @@ struct FileSummary {
 
 pub fn main(arguments: Arguments) -> anyhow::Result<Finding> {
     let settings = Settings {
-        trace: true,
         plant: arguments.plant.clone(),
         ..Settings::default()
     };
+    let runner = CaseRunner::new(&settings)?;
     let mut files = Vec::new();
     for path in &arguments.files {
-        let summary = file(path.clone(), &settings)?;
+        let summary = file(path, &runner, &settings)?;
         if !arguments.json {
             output::text(&text(&summary))?;
         }
@@ -73,29 +73,32 @@ pub fn main(arguments: Arguments) -> anyhow::Result<Finding> {
     })
 }
 
-/// Compares every engine with the reference, the last of the registry.
-fn file(path: PathBuf, settings: &Settings) -> anyhow::Result<FileSummary> {
-    let wasm = input::module(&path)?;
-    let engines = engines::create_all(settings)?;
-    let mut observations = Vec::new();
-    for engine in &engines {
-        observations.push(observe(engine.as_ref(), &wasm));
-    }
-    let Some((reference, others)) = observations.split_last() else {
-        bail!("there is no engine in this build");
-    };
+/// Compares the engines on one module: first with traces, which tell most, then
+/// without, since tracing may hide a bug.
+fn file(path: &Path, runner: &CaseRunner, settings: &Settings) -> anyhow::Result<FileSummary> {
+    let wasm = input::module(path)?;
     let mut summary = FileSummary {
         path: path.display().to_string(),
         agree: true,
         cut: None,
         divergence: None,
     };
-    for other in others {
-        match compare(other, reference) {
-            Verdict::Agree { cut } => summary.cut = summary.cut.or(cut),
+    for traced in [true, false] {
+        let compared = runner.compare(&wasm, traced);
+        match compared.verdict {
+            Verdict::Agree { cut } => {
+                let reference = &compared.reference.observation;
+                let instantiation = &reference.instantiation;
+                if let Some(error) = input::unsuitable(path, &reference.engine, instantiation) {
+                    return Err(error);
+                }
+                summary.cut = summary.cut.or(cut);
+            }
             Verdict::Diverge(divergence) => {
-                let reproduce = command(&path, settings);
-                let report = Report::new(&wasm, other, reference, &divergence, reproduce);
+                let left = compared.others.last().context("nothing was compared")?;
+                let right = &compared.reference.observation;
+                let reproduce = Some(command(path, settings));
+                let report = Report::new(&wasm, &left.observation, right, &divergence, reproduce);
                 summary.agree = false;
                 summary.divergence = Some(report);
                 break;
@@ -112,7 +115,7 @@ fn file(path: PathBuf, settings: &Settings) -> anyhow::Result<FileSummary> {
 }
 
 /// The command that repeats the comparison.
-fn command(path: &std::path::Path, settings: &Settings) -> String {
+fn command(path: &Path, settings: &Settings) -> String {
     let mut command = format!("switchback diff {}", path.display());
     if let Some(plant) = &settings.plant {
         command += " --plant ";

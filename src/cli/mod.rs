@@ -5,7 +5,10 @@
 //! unreadable or unsuitable input, an internal error.
 
 mod diff;
+mod fuzz;
+mod generate;
 mod input;
+mod isolate;
 mod output;
 mod run;
 mod wast;
@@ -39,9 +42,13 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Fuzz(fuzz::Arguments),
+    Generate(generate::Arguments),
     Run(run::Arguments),
     Diff(diff::Arguments),
     Wast(wast::Arguments),
+    #[command(hide = true)]
+    Worker(isolate::Arguments),
 }
 
 /// What a subcommand that did its work has to say.
@@ -55,9 +62,12 @@ enum Finding {
 /// Parses the arguments, runs the subcommand, reports an error.
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::Fuzz(arguments) => fuzz::main(arguments),
+        Command::Generate(arguments) => generate::main(arguments),
         Command::Run(arguments) => run::main(arguments),
         Command::Diff(arguments) => diff::main(arguments),
         Command::Wast(arguments) => wast::main(arguments),
+        Command::Worker(arguments) => isolate::worker(arguments),
     };
     match result {
         Ok(Finding::Nothing) => ExitCode::SUCCESS,

@@ -116,12 +116,7 @@ fn render(observation: &Observation) -> String {
         ));
     }
     for continuation in &state.continuations {
-        let consumed = if continuation.consumed {
-            "consumed"
-        } else {
-            "alive"
-        };
-        line(format_args!("cont {}: {consumed}", continuation.number));
+        line(format_args!("{continuation}"));
     }
     out
 }

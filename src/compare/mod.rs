@@ -9,7 +9,7 @@ mod divergence;
 
 pub use divergence::{ByteDifference, Difference, Divergence, Kind, Place};
 
-use crate::observe::{Event, Observation, Outcome, State};
+use crate::observe::{Event, Observation, Outcome, State, Value};
 use serde::Serialize;
 
 /// What two observations of one case say about the engines.
@@ -255,8 +255,17 @@ fn same_outcome(left: &Outcome, right: &Outcome) -> bool {
         (Outcome::Unlinkable { .. }, Outcome::Unlinkable { .. })
         | (Outcome::Rejected { .. }, Outcome::Rejected { .. })
         | (Outcome::Failed { .. }, Outcome::Failed { .. }) => true,
+        (Outcome::Returned { values: l }, Outcome::Returned { values: r }) => same_values(l, r),
+        (
+            Outcome::Threw { tag: l, values: lv },
+            Outcome::Threw { tag: r, values: rv },
+        ) => l == r && same_values(lv, rv),
         _ => left == right,
     }
+}
+
+fn same_values(left: &[Value], right: &[Value]) -> bool {
+    left.len() == right.len() && left.iter().zip(right).all(|(l, r)| l.agrees(*r))
 }
 
 fn same_where_known<T: PartialEq>(left: Option<T>, right: Option<T>) -> bool {
@@ -269,7 +278,7 @@ fn same_where_known<T: PartialEq>(left: Option<T>, right: Option<T>) -> bool {
 /// The first difference between two states.
 fn state(left: &State, right: &State) -> Option<Difference> {
     for (index, (l, r)) in left.globals.iter().zip(&right.globals).enumerate() {
-        if l != r {
+        if !l.agrees(*r) {
             return Some(Difference::Global {
                 index,
                 left: *l,
@@ -307,7 +316,7 @@ fn state(left: &State, right: &State) -> Option<Difference> {
             });
         }
         let elements = l.elements.len().max(r.elements.len());
-        if let Some(element) = (0..elements).find(|&i| l.element(i) != r.element(i)) {
+        if let Some(element) = (0..elements).find(|&i| !l.element(i).agrees(r.element(i))) {
             return Some(Difference::TableElement {
                 index,
                 element,
@@ -318,7 +327,7 @@ fn state(left: &State, right: &State) -> Option<Difference> {
     }
     let continuations = left.continuations.iter().zip(&right.continuations);
     for (l, r) in continuations {
-        if l != r {
+        if l.consumed != r.consumed || !l.value().agrees(r.value()) {
             return Some(Difference::Continuation {
                 left: *l,
                 right: *r,

@@ -185,7 +185,7 @@ fn states_differ_by_what_they_hold() {
             s.tables[0] = Table::new(vec![Value::Null; 4]);
         }),
         ("state/table-element", |s| {
-            s.tables[0] = Table::new(vec![Value::Null, Value::Cont(0), Value::Null]);
+            s.tables[0] = Table::new(vec![Value::Null, Value::Cont(Some(0)), Value::Null]);
         }),
         ("state/shape", |s| {
             s.globals.push(Value::Null);

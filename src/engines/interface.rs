@@ -15,6 +15,10 @@ pub struct Interface {
     pub imports: Vec<Import>,
     /// The exports.
     pub exports: Vec<Export>,
+    /// The number of functions, imported ones included.
+    pub functions: u32,
+    /// Whether there is a start function.
+    pub start: bool,
 }
 
 /// An import.
@@ -117,11 +121,14 @@ impl Interface {
                         interface.exports.push(Export { name, kind });
                     }
                 }
+                Payload::StartSection { .. } => interface.start = true,
                 // Exports come after everything that their types depend on.
                 Payload::CodeSectionStart { .. } => break,
                 _ => {}
             }
         }
+        // Type indices are 32 bits wide, so a module has no more functions.
+        interface.functions = functions.len() as u32;
         Ok(interface)
     }
 

@@ -8,12 +8,18 @@
 //! Imports are resolved here, not by the engines: an engine is told for each
 //! import which export or which host item to take ([`Binding`]).
 
+mod compiled;
 mod interface;
+mod oracle;
+mod translate;
 
 pub use interface::{Export, ExportKind, Import, Interface, InterfaceError};
 
 use crate::observe::{Event, Outcome, State, Value};
 use std::fmt;
+
+/// What an engine says is exhausted when [`Settings::instructions`] is reached.
+pub const INSTRUCTIONS: &str = "instructions";
 
 /// How an engine is to be set up.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -22,9 +28,23 @@ pub struct Settings {
     pub trace: bool,
     /// Record which instructions are executed, in an engine that can.
     pub coverage: bool,
+    /// End the execution with [`Outcome::Exhausted`] of [`INSTRUCTIONS`] after
+    /// about this many instructions, in an engine that can count them.
+    pub instructions: Option<u64>,
     /// Put in the planted bug of this name, in the engine that has it.
     pub plant: Option<String>,
 }
+
+/// The size in pages that `memory.grow` can reach, on every engine. Small, so that
+/// no case costs much; generated modules stay below it.
+pub const MEMORY_PAGES: u64 = 1024;
+
+/// The number of elements that `table.grow` can reach, on every engine.
+pub const TABLE_ELEMENTS: u64 = 100_000;
+
+/// The number of continuations that can be alive at once in a store, on every
+/// engine.
+pub const CONTINUATIONS: u32 = 100_000;
 
 /// An engine, set up.
 pub trait Engine: Send {
@@ -70,9 +90,10 @@ pub enum Binding {
 pub enum HostFunction {
     /// Returns the default value of each result type.
     Defaults,
-    /// Calls its first parameter, a function reference, if that is not null,
-    /// with the default value of each of its parameter types; then returns the
-    /// default values. Traps, exceptions and suspensions pass through.
+    /// Calls its first parameter, a function reference, with the default value of
+    /// each of that function's parameter types; then returns the default values.
+    /// Traps, exceptions and suspensions pass through. It calls nothing if the
+    /// reference is null or a parameter type has no default value.
     CallArgument,
 }
 
@@ -108,12 +129,9 @@ pub trait Session {
     /// Describes the instance's state.
     fn state(&mut self, instance: InstanceId) -> State;
 
-    /// The offsets in the module's binary of the instructions that were executed
-    /// at least once, ascending; `None` if the engine does not record that.
-    fn executed(&self, module: ModuleId) -> Option<Vec<u32>> {
-        let _ = module;
-        None
-    }
+    /// The offsets in the module's binary of the instructions of a function that
+    /// were executed at least once, ascending; `None` if that is not recorded.
+    fn executed(&self, instance: InstanceId, function: u32) -> Option<Vec<u32>>;
 }
 
 /// A bug that can be planted into an engine.
@@ -138,7 +156,7 @@ pub struct Registration {
 }
 
 /// All engines; the reference last.
-pub const REGISTRY: &[Registration] = &[];
+pub const REGISTRY: &[Registration] = &[compiled::REGISTRATION, oracle::REGISTRATION];
 
 /// Why an engine could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -163,6 +181,13 @@ pub enum SetupError {
         /// The engine's reason.
         message: String,
     },
+}
+
+/// The reference, and the engines under test.
+pub fn split_reference() -> (&'static Registration, &'static [Registration]) {
+    REGISTRY
+        .split_last()
+        .expect("the reference is always there")
 }
 
 /// The names of all engines, in the order of the registry.
@@ -252,6 +277,23 @@ pub fn standard_binding(imports: &[Import], index: usize) -> Binding {
         (STANDARD_HOST, "call") => HostFunction::CallArgument,
         _ => HostFunction::Defaults,
     })
+}
+
+/// What an adapter says of an import for which the standard host has no item.
+fn no_default(module: &str, name: &str, ty: &str) -> Outcome {
+    Outcome::Unlinkable {
+        message: format!(
+            "incompatible import type: the standard host has no value of type {ty} for {module:?} \
+             {name:?}"
+        ),
+    }
+}
+
+/// What an adapter says of a binding to an export that is not there.
+fn unbound(module: &str, name: &str) -> Outcome {
+    Outcome::Unlinkable {
+        message: format!("unknown import: {module:?} {name:?}"),
+    }
 }
 
 impl fmt::Debug for Registration {

@@ -20,6 +20,11 @@ impl Digest {
     pub fn of(bytes: &[u8]) -> Digest {
         Digest(xxh3_128(bytes))
     }
+
+    /// The digest as bytes, in the order of the hexadecimal digits.
+    pub fn to_bytes(self) -> [u8; 16] {
+        self.0.to_be_bytes()
+    }
 }
 
 impl fmt::Display for Digest {

@@ -20,9 +20,9 @@ pub struct Run {
     pub observation: Observation,
     /// How long it took.
     pub timing: Timing,
-    /// The offsets of the instructions executed at least once, ascending; `None`
+    /// The offsets of the instructions executed at least once, ascending; empty
     /// if the engine does not record that.
-    pub executed: Option<Vec<u32>>,
+    pub executed: Vec<u32>,
 }
 
 /// Runs a case: instantiates the module under the standard host, calls its
@@ -77,7 +77,8 @@ fn drive(
 
     let start = Instant::now();
     let session = session.as_mut();
-    let instantiated = compiled.clone().and_then(|module| {
+    let mut executed = Vec::new();
+    let instantiated = compiled.and_then(|module| {
         let interface = Interface::read(wasm).map_err(|error| Outcome::Failed {
             message: error.to_string(),
         })?;
@@ -90,6 +91,9 @@ fn drive(
         Ok((instance, interface)) => {
             script(session, instance, &interface, &mut observation);
             observation.state = Some(session.state(instance));
+            for function in 0..interface.functions {
+                executed.extend(session.executed(instance, function).into_iter().flatten());
+            }
         }
         Err(outcome) => observation.instantiation = outcome,
     }
@@ -98,7 +102,7 @@ fn drive(
     Run {
         observation,
         timing,
-        executed: compiled.ok().and_then(|module| session.executed(module)),
+        executed,
     }
 }
 

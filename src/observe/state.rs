@@ -3,6 +3,7 @@
 use super::digest::Digest;
 use super::value::Value;
 use serde::Serialize;
+use std::fmt;
 
 /// The state of an instance: everything in its index spaces that can change,
 /// exported or not, imported or not, in index order.
@@ -14,7 +15,8 @@ pub struct State {
     pub memories: Vec<Memory>,
     /// The tables.
     pub tables: Vec<Table>,
-    /// The continuations that globals and tables refer to, by number.
+    /// The continuations that globals and tables refer to, in the order of the
+    /// references, one for each.
     pub continuations: Vec<Continuation>,
 }
 
@@ -78,13 +80,27 @@ impl Table {
     }
 }
 
-/// A continuation that is reachable from the state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+/// A continuation that the state refers to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Continuation {
-    /// Its number in the store.
-    pub number: u64,
+    /// Its number in the store, where the engine knows it.
+    pub number: Option<u64>,
     /// Whether it was resumed, bound or switched to.
     pub consumed: bool,
+}
+
+impl Continuation {
+    /// The continuation as a value.
+    pub fn value(self) -> Value {
+        Value::Cont(self.number)
+    }
+}
+
+impl fmt::Display for Continuation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let consumed = if self.consumed { "consumed" } else { "alive" };
+        write!(f, "{}, {consumed}", self.value())
+    }
 }
 
 impl State {

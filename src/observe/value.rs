@@ -26,14 +26,15 @@ pub enum Value {
     Null,
     /// A function, by its address in the store.
     Func(u32),
-    /// A continuation, by its number: the how-manyth the store allocated.
-    Cont(u64),
+    /// A continuation, by its number: the how-manyth the store allocated. An
+    /// engine that does not trace need not know it.
+    Cont(Option<u64>),
     /// An exception, by the address of its tag in the store.
     Exn(u32),
     /// An external reference, by the host's number for it.
     Extern(u64),
-    /// An `i31` reference, by its bits.
-    I31(u32),
+    /// An `i31` reference, sign-extended.
+    I31(i32),
     /// A structure, by its type index.
     Struct(u32),
     /// An array, by its type index.
@@ -46,6 +47,15 @@ const NAN32: u32 = 0x7fc0_0000;
 const NAN64: u64 = 0x7ff8_0000_0000_0000;
 
 impl Value {
+    /// Whether two values are the same, as far as both are known: a continuation
+    /// of unknown number may be any.
+    pub fn agrees(self, other: Value) -> bool {
+        match (self, other) {
+            (Value::Cont(None), Value::Cont(_)) | (Value::Cont(_), Value::Cont(None)) => true,
+            _ => self == other,
+        }
+    }
+
     /// Replaces a NaN by the positive canonical NaN of its type.
     ///
     /// A `v128` keeps its bits, since nothing tells how its lanes are meant.
@@ -68,7 +78,8 @@ impl fmt::Display for Value {
             Value::V128(bits) => write!(f, "v128 {bits:#034x}"),
             Value::Null => write!(f, "null"),
             Value::Func(address) => write!(f, "func {address}"),
-            Value::Cont(number) => write!(f, "cont {number}"),
+            Value::Cont(Some(number)) => write!(f, "cont {number}"),
+            Value::Cont(None) => write!(f, "cont of unknown number"),
             Value::Exn(tag) => write!(f, "exn of tag {tag}"),
             Value::Extern(number) => write!(f, "extern {number}"),
             Value::I31(v) => write!(f, "i31 {v}"),
@@ -124,6 +135,14 @@ mod tests {
     }
 
     #[test]
+    fn an_unknown_number_agrees_with_every_continuation_and_nothing_else() {
+        assert!(Value::Cont(None).agrees(Value::Cont(Some(4))));
+        assert!(Value::Cont(Some(4)).agrees(Value::Cont(None)));
+        assert!(!Value::Cont(Some(4)).agrees(Value::Cont(Some(5))));
+        assert!(!Value::Cont(None).agrees(Value::Null));
+    }
+
+    #[test]
     fn json_is_exact_where_doubles_are_not() {
         let json = |v: Value| serde_json::to_string(&v).unwrap();
         assert_eq!(
@@ -132,6 +151,6 @@ mod tests {
         );
         assert_eq!(json(Value::F32(0x8000_0000)), r#"{"f32":"0x80000000"}"#);
         assert_eq!(json(Value::Null), r#""null""#);
-        assert_eq!(json(Value::Cont(3)), r#"{"cont":3}"#);
+        assert_eq!(json(Value::Cont(Some(3))), r#"{"cont":3}"#);
     }
 }

@@ -26,8 +26,10 @@ pub struct Report {
     /// How the instantiation or the call ended on each side, if the divergence
     /// is in one.
     pub outcomes: Option<[Outcome; 2]>,
-    /// A command that reproduces it.
-    pub reproduce: String,
+    /// Whether both sides recorded a trace.
+    pub traced: bool,
+    /// A command that reproduces it, if there is one yet.
+    pub reproduce: Option<String>,
 }
 
 /// An instruction in the module's text.
@@ -80,7 +82,7 @@ impl Report {
         left: &Observation,
         right: &Observation,
         divergence: &Divergence,
-        reproduce: String,
+        reproduce: Option<String>,
     ) -> Report {
         // Where only one side traced, its trace still tells how far the run was.
         let traced = if left.trace.is_some() { left } else { right };
@@ -93,6 +95,7 @@ impl Report {
             events: rows(left, right, divergence, last_event),
             outcomes: outcomes(left, right, &divergence.place),
             divergence: divergence.clone(),
+            traced: left.trace.is_some() && right.trace.is_some(),
             reproduce,
         }
     }

@@ -75,7 +75,7 @@ fn report(wasm: &[u8], left: &Observation, right: &Observation) -> Report {
         left,
         right,
         &divergence,
-        "switchback diff x.wasm".to_owned(),
+        Some("switchback diff x.wasm".to_owned()),
     )
 }
 

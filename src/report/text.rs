@@ -48,6 +48,12 @@ pub fn render(report: &Report, palette: Palette) -> String {
     if let Difference::Event { index, .. } = divergence.difference {
         line(&mut out, format_args!("first difference: event {index}"));
     }
+    if !report.traced {
+        line(
+            &mut out,
+            format_args!("{} ran without recording a trace", divergence.left),
+        );
+    }
     out.push('\n');
     difference(&mut out, report, palette);
     if let Some(instruction) = &report.instruction {
@@ -66,11 +72,13 @@ pub fn render(report: &Report, palette: Palette) -> String {
         line(&mut out, format_args!("{heading}outcomes{heading:#}"));
         sides(&mut out, report, palette, &l, &r);
     }
-    out.push('\n');
-    line(
-        &mut out,
-        format_args!("{faint}reproduce:{faint:#} {}", report.reproduce),
-    );
+    if let Some(command) = &report.reproduce {
+        out.push('\n');
+        line(
+            &mut out,
+            format_args!("{faint}reproduce:{faint:#} {command}"),
+        );
+    }
     out
 }
 
@@ -147,11 +155,8 @@ fn difference(out: &mut String, report: &Report, palette: Palette) {
             right.to_string(),
         ),
         Difference::Continuation { left, right } => {
-            let show = |c: &crate::observe::Continuation| {
-                let consumed = if c.consumed { "consumed" } else { "alive" };
-                format!("cont {}, {consumed}", c.number)
-            };
-            ("continuation".to_owned(), show(left), show(right))
+            let subject = "continuation that the state refers to".to_owned();
+            (subject, left.to_string(), right.to_string())
         }
         Difference::Shape { left, right } => {
             let show = |[globals, memories, tables, continuations]: [usize; 4]| {

@@ -1,0 +1,346 @@
+//! `switchback fuzz`: the main job.
+
+use super::isolate::Isolated;
+use super::{Finding, output};
+use anyhow::{Context, anyhow};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use std::fs;
+use std::panic;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use switchback::compare::Kind;
+use switchback::engines::{self, Settings};
+use switchback::fuzzing::{
+    CaseRunner, Found, Instruction, Limits, Lost, Progress, Share, Summary, campaign,
+};
+use switchback::generate;
+
+/// Generate modules, run each on all engines, compare, keep what differs.
+///
+/// Case i of a campaign depends on the seed and on i alone: the same seed gives
+/// the same cases, findings and digest, with any number of jobs. Cases run in
+/// worker processes, one per job, so that a crash or a hang of an engine is a
+/// finding like any other. Every finding is written to the folder of --out as
+/// NNN.wasm (the case), NNN.wat (its text) and NNN.txt (the report);
+/// `switchback diff NNN.wasm` shows it again.
+///
+/// Ctrl-C ends a campaign with the summary.
+#[derive(Args)]
+pub struct Arguments {
+    /// Stop after this time, such as 60s, 10m or 8h [default: 60s, unless --execs is given].
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, conflicts_with = "execs")]
+    time: Option<Duration>,
+    /// Stop after this many executions, that is cases.
+    #[arg(long, value_name = "N")]
+    execs: Option<u64>,
+    /// The seed of the campaign.
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    seed: u64,
+    /// How many cases run at the same time.
+    #[arg(long, value_name = "J", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    jobs: u16,
+    /// The folder for what is found.
+    #[arg(long, value_name = "DIR", default_value = "findings")]
+    out: PathBuf,
+    /// Stop after this many findings.
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    max_findings: u64,
+    /// Count a case that takes longer than this as a hang.
+    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = humantime::parse_duration)]
+    timeout: Duration,
+    /// Put this planted bug into the engine that has it; `list` shows them all.
+    #[arg(long, value_name = "NAME")]
+    plant: Option<String>,
+    /// Write one JSON object at the end.
+    #[arg(long)]
+    json: bool,
+}
+
+/// The JSON form.
+#[derive(Serialize)]
+struct Json<'a> {
+    #[serde(flatten)]
+    summary: &'a Summary,
+    findings: &'a [Written],
+}
+
+/// A finding and where it was written.
+#[derive(Serialize)]
+struct Written {
+    index: u64,
+    seed: u64,
+    kind: Kind,
+    path: PathBuf,
+}
+
+pub fn main(arguments: Arguments) -> anyhow::Result<Finding> {
+    if arguments.plant.as_deref() == Some("list") {
+        return list_planted();
+    }
+    let settings = Settings {
+        plant: arguments.plant.clone(),
+        ..Settings::default()
+    };
+    // A setting that does not fit is told here, before any worker starts.
+    CaseRunner::new(&settings)?;
+
+    let stop = Arc::new(AtomicBool::new(false));
+    let asked = stop.clone();
+    ctrlc::set_handler(move || {
+        // The second time, the wish is to be gone at once.
+        if asked.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+    })
+    .context("the handler of Ctrl-C")?;
+
+    let limits = Limits {
+        executions: arguments.execs,
+        time: match arguments.execs {
+            None => Some(arguments.time.unwrap_or(Duration::from_secs(60))),
+            Some(_) => None,
+        },
+        findings: Some(arguments.max_findings),
+    };
+    let jobs = 0..arguments.jobs;
+    let executors = jobs
+        .map(|_| Isolated::new(&settings, arguments.timeout))
+        .collect();
+    let mut keeper = Keeper {
+        bar: progress_bar(&arguments),
+        out: arguments.out.clone(),
+        plant: arguments.plant.clone(),
+        next_number: 0,
+        written: Vec::new(),
+    };
+    let summary = campaign(arguments.seed, limits, executors, &stop, &mut keeper);
+    keeper.bar.finish_and_clear();
+    let summary = summary.map_err(|lost| anyhow!("{lost}"))?;
+    let findings = &keeper.written;
+    if arguments.json {
+        output::json(&Json {
+            summary: &summary,
+            findings,
+        })?;
+    } else {
+        output::text(&table(&summary, findings))?;
+    }
+    Ok(if findings.is_empty() {
+        Finding::Nothing
+    } else {
+        Finding::Something
+    })
+}
+
+fn list_planted() -> anyhow::Result<Finding> {
+    let bugs = engines::planted();
+    if bugs.is_empty() {
+        return Err(anyhow!("this build has no planted bugs"));
+    }
+    let width = bugs.iter().map(|(_, b)| b.name.len()).max().unwrap_or(0);
+    let lines = bugs
+        .iter()
+        .map(|(engine, bug)| format!("{:width$}  {engine}: {}\n", bug.name, bug.summary));
+    output::text(&lines.collect::<String>())?;
+    Ok(Finding::Nothing)
+}
+
+/// The progress line, on standard error and only on a terminal.
+fn progress_bar(arguments: &Arguments) -> ProgressBar {
+    let (bar, template) = match arguments.execs {
+        Some(execs) => (
+            ProgressBar::new(execs),
+            "{elapsed_precise} {wide_bar} {pos}/{len}  {msg}",
+        ),
+        None => (
+            ProgressBar::new_spinner(),
+            "{elapsed_precise} {pos} executions  {msg}",
+        ),
+    };
+    let style = ProgressStyle::with_template(template);
+    bar.with_style(style.expect("the templates above are well-formed"))
+}
+
+/// Shows the progress and writes findings to files.
+struct Keeper {
+    bar: ProgressBar,
+    out: PathBuf,
+    plant: Option<String>,
+    next_number: u32,
+    written: Vec<Written>,
+}
+
+impl Progress for Keeper {
+    fn executed(&mut self, summary: &Summary) {
+        self.bar.set_position(summary.executions);
+        let elapsed = self.bar.elapsed().as_secs_f64().max(1e-3);
+        self.bar.set_message(format!(
+            "{:.0}/s  {} findings  {} discarded",
+            summary.executions as f64 / elapsed,
+            summary.divergences,
+            summary.discarded()
+        ));
+    }
+
+    fn found(&mut self, found: &Found<'_>) -> Result<(), Lost> {
+        let path = self
+            .write(found)
+            .map_err(|error| Lost(format!("{error:#}")))?;
+        self.bar.println(format!(
+            "{}: execution {}, {}",
+            path.display(),
+            found.index + 1,
+            found.finding.kind
+        ));
+        self.written.push(Written {
+            index: found.index,
+            seed: found.seed,
+            kind: found.finding.kind.clone(),
+            path,
+        });
+        Ok(())
+    }
+}
+
+impl Keeper {
+    /// Writes a finding's files; returns the path of the module, or of the report
+    /// if the generator makes no module of the seed.
+    fn write(&mut self, found: &Found<'_>) -> anyhow::Result<PathBuf> {
+        fs::create_dir_all(&self.out).with_context(|| self.out.display().to_string())?;
+        let base = self.free_name();
+        let report = base.with_extension("txt");
+        let mut text = format!(
+            "{}\ncase {} of the campaign, seed {}\n",
+            found.finding.text, found.index, found.seed
+        );
+        // What was found may be a panic of the generator itself.
+        let module = panic::catch_unwind(|| {
+            let config = generate::Config::default();
+            generate::generate(found.seed, &config).wasm
+        });
+        let Ok(wasm) = module else {
+            text += &format!("reproduce: switchback generate --seed {}\n", found.seed);
+            write(&report, text.as_bytes())?;
+            return Ok(report);
+        };
+        let path = base.with_extension("wasm");
+        write(&path, &wasm)?;
+        // A module that cannot be printed is still a finding.
+        if let Ok(printed) = wasmprinter::print_bytes(&wasm) {
+            write(&base.with_extension("wat"), printed.as_bytes())?;
+        }
+        text += &format!("reproduce: switchback diff {}", path.display());
+        if let Some(plant) = &self.plant {
+            text += &format!(" --plant {plant}");
+        }
+        text.push('\n');
+        write(&report, text.as_bytes())?;
+        Ok(path)
+    }
+
+    /// The next number whose files are not there: findings of earlier campaigns
+    /// are not overwritten.
+    fn free_name(&mut self) -> PathBuf {
+        loop {
+            let base = self.out.join(format!("{:03}", self.next_number));
+            self.next_number += 1;
+            let taken = |extension| base.with_extension(extension).exists();
+            if !taken("wasm") && !taken("txt") {
+                return base;
+            }
+        }
+    }
+}
+
+fn write(path: &Path, contents: &[u8]) -> anyhow::Result<()> {
+    fs::write(path, contents).with_context(|| path.display().to_string())
+}
+
+/// The summary for people.
+fn table(summary: &Summary, findings: &[Written]) -> String {
+    let mut rows: Vec<(String, String)> = Vec::new();
+    let mut row = |name: &str, value: String| rows.push((name.to_owned(), value));
+    let of_all = |part| Share(part, summary.executions).to_string();
+
+    row("seed", summary.seed.to_string());
+    row(
+        "executions",
+        format!(
+            "{} in {:.1} s, {:.1}/s",
+            summary.executions,
+            summary.elapsed.as_secs_f64(),
+            summary.executions_per_second()
+        ),
+    );
+    let stages = &summary.stages;
+    let total = stages.generate + stages.compile + stages.run + stages.reference + stages.compare;
+    let stage = |time| format!("{:>9}", Share(time, total));
+    row("  time: generate", stage(stages.generate));
+    row("  compile", stage(stages.compile));
+    row("  run compiled", stage(stages.run));
+    row("  run reference", stage(stages.reference));
+    row("  compare", stage(stages.compare));
+    row("traced", of_all(summary.traced));
+    row("bytes a module", {
+        let mean = summary.bytes.checked_div(summary.executions);
+        format!("{} on average", mean.unwrap_or(0))
+    });
+    row(
+        "events a module",
+        format!("{} in the median", summary.events_per_module_median()),
+    );
+    row(
+        "executed in",
+        "share of the modules, times in all".to_owned(),
+    );
+    for instruction in Instruction::ALL {
+        let counts = summary.instruction(instruction);
+        let share = of_all(counts.modules_executed);
+        row(
+            &format!("  {instruction}"),
+            format!("{share:>9}  {}", counts.executed),
+        );
+    }
+    row(
+        "calls ended",
+        "share of the calls, share of the modules".to_owned(),
+    );
+    for (outcome, counts) in &summary.outcomes {
+        let share = Share(counts.calls, summary.calls());
+        let modules = of_all(counts.modules);
+        row(&format!("  {outcome}"), format!("{share:>9} {modules:>9}"));
+    }
+    row(
+        "leaves executed",
+        Share(summary.leaves.executed, summary.leaves.instructions).to_string(),
+    );
+    row("cut by a limit", of_all(summary.cut));
+    row("discarded", of_all(summary.discarded()));
+    for (reason, (count, example)) in &summary.discards {
+        row(
+            &format!("  {reason}"),
+            format!("{count}, such as: {example}"),
+        );
+    }
+    row("digest", summary.digest().to_string());
+    row("findings", findings.len().to_string());
+    for (kind, count) in &summary.kinds {
+        row(&format!("  {count} of"), kind.clone());
+    }
+    for finding in findings {
+        row(
+            &format!("  {}", finding.path.display()),
+            format!("execution {}, seed {}", finding.index + 1, finding.seed),
+        );
+    }
+
+    let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let lines = rows
+        .iter()
+        .map(|(name, value)| format!("{name:width$}  {value}\n"));
+    lines.collect()
+}

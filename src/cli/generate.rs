@@ -1,0 +1,54 @@
+//! `switchback generate`: the module that a seed makes.
+
+use super::{Finding, output};
+use anyhow::{Context, anyhow};
+use clap::Args;
+use std::fs;
+use std::io::{IsTerminal, Write, stdout};
+use std::path::PathBuf;
+use switchback::generate::{Config, generate};
+
+/// Write the module that a seed makes.
+///
+/// Without --output, the text format goes to standard output, so that
+/// `switchback generate --seed 1 | less` shows it; with it, the file's extension
+/// decides: .wat is the text format, everything else the binary format.
+#[derive(Args)]
+pub struct Arguments {
+    /// The seed, as `fuzz` reports it.
+    #[arg(long, value_name = "S")]
+    seed: u64,
+    /// The file to write; `-` is standard output, in the binary format.
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+pub fn main(arguments: Arguments) -> anyhow::Result<Finding> {
+    let module = generate(arguments.seed, &Config::default());
+    match arguments.output {
+        None => output::text(&text(&module.wasm)?)?,
+        Some(path) if path.as_os_str() == "-" => {
+            let mut out = stdout().lock();
+            if out.is_terminal() {
+                return Err(anyhow!(
+                    "standard output is a terminal; give --output a file"
+                ));
+            }
+            out.write_all(&module.wasm)
+                .and_then(|()| out.flush())
+                .context("standard output")?;
+        }
+        Some(path) => {
+            let contents = match path.extension() {
+                Some(extension) if extension == "wat" => text(&module.wasm)?.into_bytes(),
+                _ => module.wasm,
+            };
+            fs::write(&path, contents).with_context(|| path.display().to_string())?;
+        }
+    }
+    Ok(Finding::Nothing)
+}
+
+fn text(wasm: &[u8]) -> anyhow::Result<String> {
+    wasmprinter::print_bytes(wasm).context("the generated module cannot be printed")
+}

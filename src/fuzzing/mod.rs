@@ -1,0 +1,22 @@
+//! Fuzzing: many cases, one after another or on several threads.
+//!
+//! A *case* is one generated module, run on every engine and compared
+//! ([`CaseRunner`]). A *campaign* ([`campaign`]) runs case after case and folds
+//! their reports, in order, into a [`Summary`]. Case `i` of a campaign has a
+//! seed of its own, made of the campaign's seed and `i`, so the number of jobs
+//! changes nothing.
+//!
+//! The bodies of the fuzz targets are here too ([`differential`], [`compile`]),
+//! so that they can be tested without a fuzzing engine.
+
+mod campaign;
+mod case;
+mod instruction;
+mod summary;
+mod target;
+
+pub use campaign::{Executor, Found, InProcess, Limits, Lost, Progress, campaign, case_seed};
+pub use case::{CaseReport, CaseRunner, Compared, Finding, Nanoseconds, Stages};
+pub use instruction::Instruction;
+pub use summary::{Executed, LeafCoverage, OutcomeCount, Share, Summary};
+pub use target::{compile, differential};
