@@ -1,0 +1,103 @@
+//! All engines agree: on random modules, and on every file of the corpus.
+
+use proptest::prelude::*;
+use std::fs;
+use std::path::{Path, PathBuf};
+use switchback::compare::Verdict;
+use switchback::engines::{self, Settings};
+use switchback::fuzzing::{CaseRunner, compile, differential};
+use switchback::wast::run_script;
+
+fn runner() -> CaseRunner {
+    CaseRunner::new(&Settings::default()).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn on_any_seed(seed: u64) {
+        let report = runner().run(seed);
+        prop_assert_eq!(report.finding, None);
+        prop_assert_eq!(report.discard, None);
+    }
+
+    /// The body of the fuzz target `differential`, on the bytes that it gets
+    /// from a fuzzing engine without a corpus.
+    #[test]
+    fn on_any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..512)) {
+        differential(&bytes);
+    }
+
+    /// The body of the fuzz target `compile`: a module with some bytes changed is
+    /// refused or compiled, and nothing panics.
+    #[test]
+    fn no_module_is_too_broken_to_refuse(
+        seed: u64,
+        changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..8),
+    ) {
+        let config = switchback::generate::Config::default();
+        let mut wasm = switchback::generate::generate(seed, &config).wasm;
+        for (index, byte) in changes {
+            let index = index.index(wasm.len());
+            wasm[index] = byte;
+        }
+        compile(&wasm);
+    }
+}
+
+#[test]
+fn every_file_of_the_corpus() {
+    let corpus = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/corpus"));
+    let runner = runner();
+    let mut failures = Vec::new();
+    for path in files(corpus) {
+        let name = path.display().to_string();
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        let result = match extension {
+            Some("wasm") => agree(&runner, &fs::read(&path).unwrap()),
+            Some("wat") => agree(&runner, &wat::parse_file(&path).unwrap()),
+            Some("wast") => pass(&name, &fs::read_to_string(&path).unwrap()),
+            _ => Err("is neither .wasm nor .wat nor .wast".to_owned()),
+        };
+        failures.extend(result.err().map(|error| format!("{name}: {error}")));
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// Asserts agreement on a module, with traces and without.
+fn agree(runner: &CaseRunner, wasm: &[u8]) -> Result<(), String> {
+    for traced in [true, false] {
+        let verdict = runner.compare(wasm, traced).verdict;
+        if !matches!(verdict, Verdict::Agree { .. }) {
+            return Err(format!("{verdict:?}"));
+        }
+    }
+    Ok(())
+}
+
+/// Asserts that a script passes on every engine.
+fn pass(name: &str, text: &str) -> Result<(), String> {
+    for engine in engines::create_all(&Settings::default()).unwrap() {
+        let result = run_script(name, text, engine.as_ref()).map_err(|error| error.to_string())?;
+        if result.failed > 0 {
+            return Err(result.failure_lines().collect::<Vec<_>>().join("\n"));
+        }
+    }
+    Ok(())
+}
+
+/// All files under a folder but those that explain it.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else if path.extension().is_none_or(|e| e != "md" && e != "gitkeep") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}

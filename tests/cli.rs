@@ -1,0 +1,343 @@
+//! The command line from outside: exit statuses, what goes where, and that bad
+//! input gives one clear error.
+
+use serde_json::Value;
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use tempfile::TempDir;
+
+const MODULE: &str = r#"(module
+    (type $f (func)) (type $k (cont $f))
+    (tag $t)
+    (global (mut i64) (i64.const -9007199254740993))
+    (func $body (suspend $t))
+    (elem declare func $body)
+    (func (export "run") (result i32)
+      (block $h (result (ref $k))
+        (resume $k (on $t $h) (cont.new $k (ref.func $body)))
+        (return (i32.const 0)))
+      (drop)
+      (i32.const 1))
+    (func (export "trap") (unreachable))
+    (func (export "add") (param i32 f64) (result f64)
+      (f64.add (f64.convert_i32_s (local.get 0)) (local.get 1))))"#;
+
+struct Run {
+    status: i32,
+    stdout: String,
+    stderr: String,
+}
+
+impl Run {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("{error} in {}", self.stdout))
+    }
+
+    /// Asserts a failure with exactly one error, which has all of these parts.
+    fn is_error(&self, parts: &[&str]) {
+        assert_eq!(self.status, 2, "{}", self.stderr);
+        assert_eq!(self.stdout, "", "an error has no output");
+        assert_eq!(self.stderr.matches("error:").count(), 1, "{}", self.stderr);
+        for part in parts {
+            assert!(
+                self.stderr.contains(part),
+                "{part:?} is not in {}",
+                self.stderr
+            );
+        }
+    }
+}
+
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_switchback"));
+    command.args(arguments);
+    command
+}
+
+fn switchback(arguments: &[&str]) -> Run {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command(arguments).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Run {
+        status: status.code().expect("no signal"),
+        stdout: text(stdout),
+        stderr: text(stderr),
+    }
+}
+
+/// A folder with a file in it.
+fn file(name: &str, contents: impl AsRef<[u8]>) -> (TempDir, String) {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join(name);
+    fs::write(&path, contents).unwrap();
+    (folder, path.to_str().unwrap().to_owned())
+}
+
+#[test]
+fn help_and_usage() {
+    let help = switchback(&["--help"]);
+    assert_eq!(help.status, 0);
+    for subcommand in ["fuzz", "generate", "run", "diff", "wast"] {
+        assert!(help.stdout.contains(subcommand), "{}", help.stdout);
+        assert_eq!(switchback(&[subcommand, "--help"]).status, 0);
+    }
+    switchback(&["frobnicate"]).is_error(&["frobnicate"]);
+    switchback(&["fuzz", "--time", "1s", "--execs", "1"]).is_error(&["--time", "--execs"]);
+    switchback(&["fuzz", "--time", "soon"]).is_error(&["--time", "soon"]);
+    switchback(&["fuzz", "--jobs", "0"]).is_error(&["--jobs"]);
+    switchback(&["run", "x.wasm", "--engine", "abacus"]).is_error(&["abacus", "oracle"]);
+}
+
+#[test]
+fn run_shows_calls_trace_and_state() {
+    let (_folder, path) = file("m.wat", MODULE);
+    let run = switchback(&["run", &path, "--engine", "oracle", "--trace"]);
+    assert_eq!((run.status, run.stderr.as_str()), (0, ""));
+    for part in [
+        "run: returned (i32 1)",
+        "New cont 0 of func 0",
+        "Resume cont 0 () depth 2",
+        "Suspend tag 0 () as cont 1 distance 0 clause 0",
+        "trap: trapped: unreachable (function 2, offset",
+        "global 0: i64 -9007199254740993",
+    ] {
+        assert!(
+            run.stdout.contains(part),
+            "{part:?} is not in {}",
+            run.stdout
+        );
+    }
+    assert!(!run.stdout.contains('\u{1b}'), "colour without a terminal");
+    let quiet = switchback(&["run", &path, "--engine", "oracle"]);
+    assert!(!quiet.stdout.contains("Suspend"), "{}", quiet.stdout);
+}
+
+#[test]
+fn run_json_is_the_observation() {
+    let (_folder, path) = file("m.wat", MODULE);
+    let json = switchback(&["run", &path, "--engine", "oracle", "--json"]).json();
+    assert_eq!(json["engine"], "oracle");
+    assert_eq!(json["calls"][0]["export"], "run");
+    assert_eq!(json["calls"][0]["outcome"]["kind"], "returned");
+    assert_eq!(json["calls"][0]["outcome"]["values"][0]["i32"], 1);
+    assert_eq!(json["calls"][1]["outcome"]["trap"], "unreachable");
+    assert_eq!(json["trace"][1]["event"], "Resume");
+    assert_eq!(json["state"]["globals"][0]["i64"], "-9007199254740993");
+}
+
+#[test]
+fn run_invokes_one_export_with_arguments() {
+    let (_folder, path) = file("m.wat", MODULE);
+    let invoke = |arguments: &[&str]| {
+        let mut all = vec!["run", &path, "--engine", "oracle", "--invoke"];
+        all.extend(arguments);
+        switchback(&all)
+    };
+    let run = invoke(&["add", "-3", "0.5"]);
+    assert_eq!(run.status, 0, "{}", run.stderr);
+    assert!(
+        run.stdout.contains("add: returned (f64 -2.5"),
+        "{}",
+        run.stdout
+    );
+    assert!(!run.stdout.contains("trap:"), "{}", run.stdout);
+    invoke(&["add", "1"]).is_error(&["m.wat", "\"add\"", "2 parameters", "1 arguments"]);
+    invoke(&["add", "x", "0"]).is_error(&["m.wat", "\"x\"", "i32"]);
+    invoke(&["sub"]).is_error(&["m.wat", "\"sub\""]);
+}
+
+#[test]
+fn bad_input_gives_one_error_that_names_file_place_and_reason() {
+    let (_folder, missing) = file("present", "");
+    let missing = missing.replace("present", "absent.wasm");
+    let (_folder2, text) = file("bad.wat", "(module\n  (func (i32.cosnt 1)))");
+    let (_folder3, invalid) = file("invalid.wat", "(module (func (result i32)))");
+    let (_folder4, binary) = file("cut.wasm", b"\0asm\x01\0\0\0\x01\x7f");
+    let (_folder5, noise) = file("noise.wasm", [0xff, 0xfe, 0]);
+    let (_folder6, simd) = file(
+        "simd.wat",
+        "(module (func (export \"f\") (drop (v128.const i32x4 0 0 0 0))))",
+    );
+    let (_folder7, script) = file("s.wast", "(module)");
+    for subcommand in ["run", "diff"] {
+        switchback(&[subcommand, &missing]).is_error(&["absent.wasm", "No such file"]);
+        switchback(&[subcommand, &text]).is_error(&["bad.wat", "2:", "i32.cosnt"]);
+        switchback(&[subcommand, &invalid]).is_error(&[
+            "invalid.wat",
+            "type mismatch",
+            "offset 0x",
+        ]);
+        switchback(&[subcommand, &binary]).is_error(&["cut.wasm", "offset 0x"]);
+        switchback(&[subcommand, &noise]).is_error(&["noise.wasm", "\\0asm"]);
+        switchback(&[subcommand, &simd]).is_error(&[
+            "simd.wat",
+            "not supported: SIMD",
+            "function 0",
+        ]);
+        switchback(&[subcommand, &script]).is_error(&["s.wast", "switchback wast"]);
+    }
+    let (_folder8, bad_script) = file("bad.wast", "(module)\n(assert_retrun)");
+    switchback(&["wast", &bad_script]).is_error(&["bad.wast", "2:"]);
+}
+
+#[test]
+fn diff_agrees_and_says_so() {
+    let (_folder, path) = file("m.wat", MODULE);
+    let run = switchback(&["diff", &path, &path]);
+    assert_eq!((run.status, run.stdout.lines().count()), (0, 2));
+    assert!(run.stdout.contains("all engines agree"), "{}", run.stdout);
+    let json = switchback(&["diff", &path, "--json"]).json();
+    assert_eq!(json["agree"], true);
+    assert_eq!(json["first_divergence"], Value::Null);
+}
+
+#[test]
+fn wast_counts_assertions_and_fails_on_failures_and_on_none() {
+    let folder = TempDir::new().unwrap();
+    let script = |name: &str, text: &str| {
+        fs::write(folder.path().join(name), text).unwrap();
+    };
+    script(
+        "a.wast",
+        r#"(module (func (export "one") (result i32) (i32.const 1)))
+           (assert_return (invoke "one") (i32.const 1))
+           (assert_invalid (module (func (result i32))) "type mismatch")"#,
+    );
+    let path = folder.path().to_str().unwrap();
+    let run = switchback(&["wast", path, "--engine", "oracle", "--json"]);
+    assert_eq!(run.status, 0);
+    let json = run.json();
+    assert_eq!((&json["passed"], &json["failed"]), (&2.into(), &0.into()));
+    assert_eq!(json["files"][0]["engine"], "oracle");
+
+    script(
+        "b.wast",
+        "(module (func (export \"one\") (result i32) (i32.const 1)))\n  \
+         (assert_return (invoke \"one\") (i32.const 2))",
+    );
+    let run = switchback(&["wast", path, "--engine", "oracle"]);
+    assert_eq!(run.status, 1);
+    assert!(
+        run.stdout.contains("b.wast:2:4: assert_return:"),
+        "{}",
+        run.stdout
+    );
+    assert!(
+        run.stdout.contains("oracle: 2 of 3 passed"),
+        "{}",
+        run.stdout
+    );
+
+    let (_folder, empty) = file("empty.wast", "(module)");
+    let run = switchback(&["wast", &empty]);
+    assert_eq!(run.status, 1);
+    assert!(run.stdout.contains("no assertion"), "{}", run.stdout);
+    let nothing = TempDir::new().unwrap();
+    let path = nothing.path().to_str().unwrap();
+    switchback(&["wast", path]).is_error(&[path, "no .wast file"]);
+}
+
+#[test]
+fn generate_is_deterministic_and_writes_both_formats() {
+    let folder = TempDir::new().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let generate = |to: &Path| {
+        let run = switchback(&["generate", "--seed", "7", "-o", to.to_str().unwrap()]);
+        assert_eq!((run.status, run.stdout.as_str()), (0, ""), "{}", run.stderr);
+        fs::read(to).unwrap()
+    };
+    let wasm = generate(&path("a.wasm"));
+    assert!(wasm.starts_with(b"\0asm"));
+    assert_eq!(wasm, generate(&path("b.wasm")));
+    let text = generate(&path("a.wat"));
+    assert!(text.starts_with(b"(module"));
+    assert_eq!(
+        switchback(&["generate", "--seed", "7"]).stdout.into_bytes(),
+        text
+    );
+    let to = path("no/such/folder.wasm");
+    let to = to.to_str().unwrap();
+    switchback(&["generate", "--seed", "7", "-o", to]).is_error(&[to]);
+    switchback(&["generate"]).is_error(&["--seed"]);
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let mut child = command(&["generate", "--seed", "7"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Far more is written than a pipe holds unread, unless the module is small;
+    // closing at once is seen in either case.
+    drop(child.stdout.take());
+    let mut stderr = String::new();
+    child
+        .stderr
+        .take()
+        .unwrap()
+        .read_to_string(&mut stderr)
+        .unwrap();
+    assert_eq!(stderr, "");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+fn fuzz(out: &Path, more: &[&str]) -> Run {
+    let out = out.to_str().unwrap();
+    let mut arguments = vec!["fuzz", "--json", "--out", out];
+    arguments.extend(more);
+    switchback(&arguments)
+}
+
+#[test]
+fn fuzz_is_reproducible_and_independent_of_jobs() {
+    let folder = TempDir::new().unwrap();
+    let out = folder.path().join("findings");
+    let one = fuzz(&out, &["--execs", "40", "--seed", "5"]);
+    let two = fuzz(&out, &["--execs", "40", "--seed", "5", "--jobs", "3"]);
+    let other = fuzz(&out, &["--execs", "40", "--seed", "6"]);
+    assert_eq!(one.status, 0, "{}{}", one.stdout, one.stderr);
+    let (one, two, other) = (one.json(), two.json(), other.json());
+    for field in [
+        "executions",
+        "divergences",
+        "instructions",
+        "outcomes",
+        "digest",
+        "leaves",
+    ] {
+        assert_eq!(one[field], two[field], "{field}");
+    }
+    assert_eq!(one["executions"], 40);
+    assert_ne!(one["digest"], other["digest"]);
+    assert!(one["instructions"]["resume"]["modules_executed"].as_u64() > Some(20));
+    assert!(!out.exists(), "nothing was found, but {out:?} is there");
+}
+
+#[test]
+fn fuzz_ends_in_time_with_a_table() {
+    let folder = TempDir::new().unwrap();
+    let out = folder.path().join("findings");
+    let run = switchback(&["fuzz", "--time", "1s", "--out", out.to_str().unwrap()]);
+    assert_eq!((run.status, run.stderr.as_str()), (0, ""));
+    for part in ["executions", "resume_throw_ref", "returned", "digest"] {
+        assert!(
+            run.stdout.contains(part),
+            "{part:?} is not in {}",
+            run.stdout
+        );
+    }
+}
+
+#[test]
+fn fuzz_knows_its_planted_bugs() {
+    let folder = TempDir::new().unwrap();
+    let out: PathBuf = folder.path().join("findings");
+    fuzz(&out, &["--plant", "no-such-bug", "--execs", "1"]).is_error(&["no-such-bug"]);
+}
