@@ -315,13 +315,13 @@ impl<'p> Cx<'p> {
 
     /// Pops values of these types into the scratch locals.
     pub(super) fn sink(&mut self, body: &mut Body, types: &[ValType]) {
-        let wide = types.len() > 4;
+        let mixed = types.len() < 5 && body.pick(2) == 0;
         for &ty in types.iter().rev() {
             let local = body.scratch(ty);
             match ty {
                 // Mixed instead of replaced, so that the order in which values arrive shows in the results.
-                ValType::I32 if !wide => body.emit().local_get(local).i32_sub().local_set(local),
-                ValType::I64 if !wide => body.emit().local_get(local).i64_sub().local_set(local),
+                ValType::I32 if mixed => body.emit().local_get(local).i32_sub().local_set(local),
+                ValType::I64 if mixed => body.emit().local_get(local).i64_sub().local_set(local),
                 _ => body.emit().local_set(local),
             };
         }

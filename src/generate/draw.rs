@@ -21,9 +21,9 @@ pub(super) fn plan(unstructured: &mut Unstructured<'_>, config: &Config) -> (Pla
             tags_first: draw.chance(40),
         },
         fuel: if draw.chance(5) {
-            60
+            50
         } else {
-            12 + draw.below(24) as u8
+            8 + draw.below(16) as u8
         },
         tags: Vec::new(),
         families: Vec::new(),
@@ -229,7 +229,7 @@ impl Draw<'_, '_> {
 
     fn tasks(&mut self, plan: &mut Plan, config: &Config) {
         let families = plan.families.len() as u8;
-        for _ in 0..2 + u32::from(self.chance(30)) {
+        for _ in 0..2 + u32::from(self.chance(20)) {
             self.woven(plan, 0, Entry::Loop, config);
         }
         for family in 1..families {
@@ -327,7 +327,7 @@ impl Draw<'_, '_> {
         root.drain = self.chance(60);
         plan.drivers.push(root);
         for family in 0..plan.families.len() as u8 {
-            if family > 0 || self.chance(65) {
+            if family > 0 || self.chance(55) {
                 let inner = self.driver(plan, family, 45);
                 plan.drivers.push(inner);
             }

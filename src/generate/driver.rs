@@ -2,6 +2,7 @@
 //!
 //! A driver is one loop with one `resume`. Clauses whose tags have the same type and the same fate share a label, and a tag
 //! whose continuation already has the loop type branches to the loop's head directly, so a long handler list stays small.
+//! The loop needs no fuel of its own: every turn is a step of some task, and tasks are entered with fuel only.
 
 use super::action::Suspended;
 use super::body::Body;
@@ -44,7 +45,6 @@ impl Cx<'_> {
             .local_get(0)
             .loop_(BlockType::FunctionType(own))
             .local_set(0);
-        self.tick(&mut body, &types.results);
         for group in groups.iter().rev() {
             let mut label = self.tags[usize::from(group.tag)].0.clone();
             label.push(if body.pick(2) == 0 {

@@ -34,7 +34,7 @@ impl Draw<'_, '_> {
                         script.actions.extend(wanted.drain(..share).flatten());
                         left -= 1;
                     }
-                    for _ in 0..1 + self.below(2) {
+                    for _ in 0..self.below(2) + u32::from(family > 0) {
                         let mut actions = self.step(plan, family);
                         script.actions.append(&mut actions);
                     }
