@@ -52,7 +52,7 @@ pub(super) fn build(plan: &Plan, blobs: &[impl AsRef<[u8]>]) -> Built {
     for (index, task) in plan.tasks.iter().enumerate() {
         let ty = cx.tasks[index].pair.func;
         match &task.body {
-            TaskBody::Host => continue,
+            TaskBody::Host | TaskBody::Reentry => continue,
             TaskBody::Woven(leaf) => {
                 let blob = blobs.get(woven).map_or(&[][..], |blob| blob.as_ref());
                 woven += 1;

@@ -1,12 +1,11 @@
-//! What all emitters share: index spaces, values, fuel, continuations from their sources, helper functions.
-//!
-//! Helpers are small functions that several bodies call (a stack of continuations, a new exception, a fresh continuation);
-//! they exist only where something asks for them. Actions and drivers are emitted elsewhere, with what is here.
+//! What all emitters share: types and index spaces of the plan's items, and continuations from their sources.
+//! Values, helper functions, actions and drivers are emitted elsewhere, with what is here.
 
 use super::body::Body;
+use super::helper::Helper;
 use super::plan::*;
 use super::types::{FamilyTypes, Pair, Types, non_null};
-use wasm_encoder::{BlockType, Catch as CatchClause, HeapType, Ieee32, Ieee64, ValType};
+use wasm_encoder::{BlockType, HeapType, ValType};
 
 /// Globals that every module has, in this order; the families' follow.
 pub(super) const FUEL: u32 = 0;
@@ -18,23 +17,6 @@ pub(super) const FAMILY_GLOBALS: u32 = 10;
 pub(super) const LEAF_TABLES: u32 = 2;
 /// Room on a family's stack of kept continuations.
 pub(super) const STACK_ROOM: u32 = 4;
-
-/// A helper function.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Helper {
-    /// Takes a continuation of the family from its stack; null if there is none.
-    Grab(u8),
-    /// Puts one there; forgets null, and what finds no room.
-    Put(u8),
-    /// A fresh continuation of a task, bound to the loop type.
-    Fresh(u8),
-    /// The exception kept last, or a new one of the tag.
-    Exception(u8),
-    /// The canonical NaN for any NaN of `f32`.
-    Canonical32,
-    /// The canonical NaN for any NaN of `f64`.
-    Canonical64,
-}
 
 /// Function indices of the plan's functions.
 pub(super) struct Indices {
@@ -95,7 +77,11 @@ impl<'p> Cx<'p> {
         let call = take(!plan.callbacks.is_empty());
         let mut tasks_at = Vec::new();
         for (task, at) in plan.tasks.iter().zip(hosts) {
-            tasks_at.push(if host(task) { at } else { take(true) });
+            tasks_at.push(match task.body {
+                TaskBody::Host => at,
+                TaskBody::Reentry => call,
+                TaskBody::Woven(_) | TaskBody::Script(..) => take(true),
+            });
         }
         let drivers = plan.drivers.iter().map(|_| take(true)).collect();
         let callbacks = plan.callbacks.iter().map(|_| take(true)).collect();
@@ -164,7 +150,7 @@ impl<'p> Cx<'p> {
     }
 
     /// How many continuations stand in [`Cx::stack_table`].
-    fn stack_count(&self, family: u8) -> u32 {
+    pub(super) fn stack_count(&self, family: u8) -> u32 {
         FAMILY_GLOBALS + 2 * u32::from(family)
     }
 
@@ -179,151 +165,6 @@ impl<'p> Cx<'p> {
             ([], []) => BlockType::Empty,
             ([], [single]) => BlockType::Result(*single),
             _ => BlockType::FunctionType(self.types.func(params, results)),
-        }
-    }
-
-    /// The family whose loop type this reference type refers to.
-    fn family_of(&self, ty: ValType) -> Option<u8> {
-        let ValType::Ref(reference) = ty else {
-            return None;
-        };
-        let HeapType::Concrete(index) = reference.heap_type else {
-            return None;
-        };
-        self.types
-            .families
-            .iter()
-            .position(|family| family.main.cont == index)
-            .map(|family| family as u8)
-    }
-
-    /// Returns default values where the fuel is used up, and uses up one of it otherwise.
-    pub(super) fn tick(&mut self, body: &mut Body, results: &[ValType]) {
-        body.emit().global_get(FUEL).i32_eqz().if_(BlockType::Empty);
-        self.defaults(body, results);
-        body.emit()
-            .return_()
-            .end()
-            .global_get(FUEL)
-            .i32_const(1)
-            .i32_sub()
-            .global_set(FUEL);
-    }
-
-    /// Pushes the default value of each type.
-    pub(super) fn defaults(&self, body: &mut Body, types: &[ValType]) {
-        for ty in types {
-            match ty {
-                ValType::I32 => body.emit().i32_const(0),
-                ValType::I64 => body.emit().i64_const(0),
-                ValType::F32 => body.emit().f32_const(Ieee32::new(0)),
-                ValType::F64 => body.emit().f64_const(Ieee64::new(0)),
-                ValType::V128 => body.emit().v128_const(0),
-                ValType::Ref(reference) => body.emit().ref_null(reference.heap_type),
-            };
-        }
-    }
-
-    /// Pushes a value of each type, from wherever the body's choices say.
-    pub(super) fn push(&mut self, body: &mut Body, types: &[ValType]) {
-        // Wide lists would be most of the module: they repeat what is at hand.
-        let wide = types.len() > 8;
-        for &ty in types {
-            let choice = if wide { body.pick(2) } else { body.pick(6) };
-            let at_hand = match choice {
-                0 => body.existing_scratch(ty),
-                1 => body.param(ty),
-                _ => None,
-            };
-            match (at_hand, self.family_of(ty)) {
-                // A continuation moves: whoever hands it on must not keep it, or it would be used twice.
-                (Some(local), Some(_)) => {
-                    self.take_local(body, local, ty);
-                }
-                (Some(local), None) => {
-                    body.emit().local_get(local);
-                }
-                (None, Some(family)) if choice == 2 => {
-                    let grab = self.helper(Helper::Grab(family));
-                    body.emit().call(grab);
-                }
-                (None, _) => self.constant(body, ty, wide),
-            }
-        }
-    }
-
-    fn take_local(&mut self, body: &mut Body, local: u32, ty: ValType) {
-        let ValType::Ref(reference) = ty else { return };
-        body.emit()
-            .local_get(local)
-            .ref_null(reference.heap_type)
-            .local_set(local);
-    }
-
-    fn constant(&mut self, body: &mut Body, ty: ValType, wide: bool) {
-        const SMALL: [i32; 8] = [0, 1, -1, 7, 63, i32::MIN, i32::MAX, 1 << 16];
-        let choice = body.pick(8) as usize;
-        match ty {
-            ValType::I32 if choice == 0 && !wide => {
-                body.emit().global_get(FUEL);
-            }
-            ValType::I32 => {
-                body.emit().i32_const(SMALL[choice]);
-            }
-            ValType::I64 if choice == 0 && !wide => {
-                body.emit().global_get(FUEL).i64_extend_i32_u();
-            }
-            ValType::I64 => {
-                body.emit()
-                    .i64_const(i64::from(SMALL[choice]) << (choice * 4));
-            }
-            ValType::F32 => {
-                const BITS: [u32; 8] = [
-                    0,
-                    0x8000_0000,
-                    0x3f80_0000,
-                    0x7fc0_0000,
-                    0x7f80_0000,
-                    0xffc0_0001,
-                    1,
-                    0xc2f7_3333,
-                ];
-                body.emit().f32_const(Ieee32::new(BITS[choice]));
-            }
-            ValType::F64 if choice < 5 || wide => {
-                body.emit().i32_const(SMALL[choice]).f64_convert_i32_s();
-            }
-            ValType::F64 => {
-                const BITS: [u64; 3] = [
-                    0x7ff8_0000_0000_0000,
-                    0x8000_0000_0000_0000,
-                    0x3ff3_c0ca_428c_59fb,
-                ];
-                body.emit().f64_const(Ieee64::new(BITS[choice - 5]));
-            }
-            ValType::FUNCREF if choice > 1 => {
-                let functions = &self.indices.tasks;
-                let function = functions[choice % functions.len()];
-                body.emit().ref_func(function);
-            }
-            ValType::EXNREF if choice > 3 => {
-                body.emit().global_get(EXCEPTION);
-            }
-            other => self.defaults(body, &[other]),
-        }
-    }
-
-    /// Pops values of these types into the scratch locals.
-    pub(super) fn sink(&mut self, body: &mut Body, types: &[ValType]) {
-        let mixed = types.len() < 5 && body.pick(2) == 0;
-        for &ty in types.iter().rev() {
-            let local = body.scratch(ty);
-            match ty {
-                // Mixed instead of replaced, so that the order in which values arrive shows in the results.
-                ValType::I32 if mixed => body.emit().local_get(local).i32_sub().local_set(local),
-                ValType::I64 if mixed => body.emit().local_get(local).i64_sub().local_set(local),
-                _ => body.emit().local_set(local),
-            };
         }
     }
 
@@ -373,6 +214,18 @@ impl<'p> Cx<'p> {
         } = self.tasks[usize::from(task)].clone();
         let described = &self.plan.tasks[usize::from(task)];
         let function = self.indices.tasks[usize::from(task)];
+        if described.body == TaskBody::Reentry {
+            // What the host calls must not need a handler: there is none inside its entry.
+            let callbacks = &self.indices.callbacks;
+            let callback = callbacks[body.pick(callbacks.len() as u32) as usize];
+            let main = self.family(described.family).main.cont;
+            let mut code = body.emit();
+            code.ref_func(callback)
+                .ref_func(function)
+                .cont_new(pair.cont);
+            code.cont_bind(pair.cont, main);
+            return;
+        }
         let prefix = &params[..described.prefix.len()];
         let first = prefix.len() / 2;
         match middle {
@@ -409,94 +262,6 @@ impl<'p> Cx<'p> {
             self.take_local(body, local, ty);
             let put = self.helper(Helper::Put(task.family));
             body.emit().call(put);
-        }
-    }
-
-    /// Emits a helper. Returns its function type.
-    pub(super) fn emit_helper(&mut self, helper: Helper) -> (u32, Body) {
-        match helper {
-            Helper::Grab(family) => {
-                let cont = self.family(family).main.cont;
-                let ty = super::types::nullable(cont);
-                let (count, table) = (self.stack_count(family), self.stack_table(family));
-                let heap = HeapType::Concrete(cont);
-                let mut body = Body::new(Vec::new(), 0);
-                body.emit()
-                    .global_get(count)
-                    .i32_eqz()
-                    .if_(BlockType::Empty)
-                    .ref_null(heap)
-                    .return_()
-                    .end();
-                body.emit()
-                    .global_get(count)
-                    .i32_const(1)
-                    .i32_sub()
-                    .global_set(count);
-                body.emit()
-                    .global_get(count)
-                    .table_get(table)
-                    .global_get(count)
-                    .ref_null(heap)
-                    .table_set(table);
-                (self.types.func(&[], &[ty]), body)
-            }
-            Helper::Put(family) => {
-                let ty = super::types::nullable(self.family(family).main.cont);
-                let (count, table) = (self.stack_count(family), self.stack_table(family));
-                let mut body = Body::new(vec![ty], 0);
-                body.emit().local_get(0).ref_is_null();
-                body.emit()
-                    .global_get(count)
-                    .i32_const(STACK_ROOM as i32)
-                    .i32_ge_u()
-                    .i32_or();
-                body.emit().if_(BlockType::Empty).return_().end();
-                body.emit().global_get(count).local_get(0).table_set(table);
-                body.emit()
-                    .global_get(count)
-                    .i32_const(1)
-                    .i32_add()
-                    .global_set(count);
-                (self.types.func(&[ty], &[]), body)
-            }
-            Helper::Fresh(task) => {
-                let cont = self
-                    .family(self.plan.tasks[usize::from(task)].family)
-                    .main
-                    .cont;
-                let mut body = Body::new(Vec::new(), task.wrapping_mul(29));
-                self.fresh(&mut body, task);
-                (self.types.func(&[], &[non_null(cont)]), body)
-            }
-            Helper::Exception(tag) => {
-                let mut body = Body::new(Vec::new(), tag);
-                body.emit()
-                    .block(BlockType::Result(ValType::EXNREF))
-                    .global_get(EXCEPTION)
-                    .br_on_non_null(0);
-                body.emit()
-                    .try_table(BlockType::Empty, [CatchClause::AllRef { label: 0 }]);
-                let params = self.tags[usize::from(tag)].0.clone();
-                self.push(&mut body, &params);
-                let tag = self.tag(tag);
-                body.emit().throw(tag).end().unreachable().end();
-                (self.types.func(&[], &[ValType::EXNREF]), body)
-            }
-            Helper::Canonical32 => {
-                let mut body = Body::new(vec![ValType::F32], 0);
-                body.emit().local_get(0).f32_const(Ieee32::new(0x7fc0_0000));
-                body.emit().local_get(0).local_get(0).f32_eq().select();
-                (self.types.func(&[ValType::F32], &[ValType::F32]), body)
-            }
-            Helper::Canonical64 => {
-                let mut body = Body::new(vec![ValType::F64], 0);
-                body.emit()
-                    .local_get(0)
-                    .f64_const(Ieee64::new(0x7ff8_0000_0000_0000));
-                body.emit().local_get(0).local_get(0).f64_eq().select();
-                (self.types.func(&[ValType::F64], &[ValType::F64]), body)
-            }
         }
     }
 }

@@ -45,6 +45,13 @@ pub(super) fn plan(unstructured: &mut Unstructured<'_>, config: &Config) -> (Pla
         };
         plan.logs.push(Log { params, results });
     }
+    if draw.chance(35) {
+        for _ in 0..1 + draw.below(2) {
+            let (actions, salt) = (Vec::new(), draw.byte());
+            plan.callbacks.push(Script { actions, salt });
+        }
+        plan.start = draw.chance(35).then_some(0);
+    }
     draw.tasks(&mut plan, config);
     // Tags get their final numbers before anything refers to them by what they can do.
     plan.fix_up();
@@ -255,6 +262,13 @@ impl Draw<'_, '_> {
         if self.chance(20) {
             let prefix = self.types(0, 2, 0);
             self.task(plan, 0, Entry::Loop, prefix, TaskBody::Host);
+        }
+        let reenters = (0..families).find(|&family| {
+            let described = &plan.families[usize::from(family)];
+            described.results.is_empty() && described.loop_params(family).is_empty()
+        });
+        if let (Some(family), true) = (reenters, !plan.callbacks.is_empty() && self.chance(40)) {
+            self.task(plan, family, Entry::Loop, Vec::new(), TaskBody::Reentry);
         }
     }
 

@@ -4,10 +4,11 @@
 //! whose continuation already has the loop type branches to the loop's head directly, so a long handler list stays small.
 //! The loop needs no fuel of its own: every turn is a step of some task, and tasks are entered with fuel only.
 
-use super::action::Suspended;
 use super::body::Body;
-use super::cx::{Cx, EXCEPTION, Helper};
+use super::cx::{Cx, EXCEPTION};
+use super::helper::Helper;
 use super::plan::*;
+use super::resume::Suspended;
 use super::types::{Pair, non_null, nullable};
 use wasm_encoder::{BlockType, Catch as CatchClause, Handle, ValType};
 

@@ -6,7 +6,8 @@
 //! one tell. (Values in globals, payloads and results are compared by the toolkit, which knows NaNs.)
 
 use super::body::Body;
-use super::cx::{Cx, Helper};
+use super::cx::Cx;
+use super::helper::Helper;
 use super::weave::Maps;
 use wasm_encoder::{BlockType, ValType};
 use wasmparser::{MemArg, Operator};

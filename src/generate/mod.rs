@@ -19,9 +19,12 @@ mod driver;
 mod fix_up;
 mod format;
 mod guard;
+mod helper;
 mod leaf;
 pub mod plan;
+mod resume;
 mod types;
+mod value;
 mod weave;
 
 pub use format::{LEAF_SECTION, PLAN_SECTION, PlanAndBlobs, PlanError};

@@ -209,6 +209,19 @@ pub enum TaskBody {
     Script(Script, End),
     /// An imported host function.
     Host,
+    /// The imported function that calls back: the host re-enters from a continuation's first frame.
+    Reentry,
+}
+
+impl TaskBody {
+    /// A script that only returns.
+    pub(super) fn nothing() -> TaskBody {
+        let script = Script {
+            actions: Vec::new(),
+            salt: 0,
+        };
+        TaskBody::Script(script, End::Return)
+    }
 }
 
 /// The ordinary code of a woven task, as far as the plan decides it. The code itself comes from a blob.

@@ -7,18 +7,15 @@ use crate::generate::plan::*;
 impl Draw<'_, '_> {
     /// Fills in what the plan's functions do. Everything they refer to is there.
     pub(super) fn scripts(&mut self, plan: &mut Plan, config: &Config) {
-        if self.chance(35) {
-            for _ in 0..1 + self.below(2) {
-                let mut actions = vec![self.drive_root(plan, None)];
-                if self.chance(30) {
-                    actions.push(self.small(plan));
-                }
-                plan.callbacks.push(Script {
-                    actions,
-                    salt: self.byte(),
-                });
+        for index in 0..plan.callbacks.len() {
+            let mut actions = vec![self.drive_root(plan, None)];
+            if self.chance(30) {
+                actions.push(self.small(plan));
             }
-            plan.start = self.chance(35).then_some(0);
+            if self.chance(5) {
+                actions.push(Action::Trap(self.trap_kind()));
+            }
+            plan.callbacks[index].actions = actions;
         }
         let mut wanted = self.wanted(plan);
         let scripted = |task: &&Task| task.family == 0 && matches!(task.body, TaskBody::Script(..));
@@ -38,12 +35,13 @@ impl Draw<'_, '_> {
                         let mut actions = self.step(plan, family);
                         script.actions.append(&mut actions);
                     }
-                    if self.chance(3) {
+                    if self.chance(5) {
                         let mask = self.weighted(&[(50, 3), (50, 1)]);
-                        let kind = self.trap_kind();
-                        script
-                            .actions
-                            .extend([Action::When(mask, 1), Action::Trap(kind)]);
+                        let ending = match self.chance(50) {
+                            true => Action::Trap(self.trap_kind()),
+                            false => self.dead(plan),
+                        };
+                        script.actions.extend([Action::When(mask, 1), ending]);
                     }
                     *end = match self.below(100) {
                         75..=95 => End::Tail(self.byte(), self.linkage()),
@@ -51,7 +49,7 @@ impl Draw<'_, '_> {
                         _ => End::Return,
                     };
                 }
-                TaskBody::Host => {}
+                TaskBody::Host | TaskBody::Reentry => {}
             }
         }
         plan.tasks = tasks;
