@@ -11,7 +11,7 @@ use super::trap_codes::internal_error;
 use crate::error::Error;
 use crate::runtime::fiber::Control;
 use crate::runtime::layout::VmStore;
-use crate::runtime::{sanitizer, switch, unwind};
+use crate::runtime::{exn, sanitizer, switch, unwind};
 use cranelift_codegen::Context;
 use cranelift_codegen::ir::{AbiParam, InstBuilder, Signature, Value, condcodes::IntCC, types};
 use cranelift_codegen::isa::{CallConv, TargetIsa};
@@ -26,6 +26,9 @@ pub(crate) struct Stubs {
     resume_throw: u32,
     suspend: u32,
     switch: u32,
+    cont_new: u32,
+    cont_bind: u32,
+    exn_new: u32,
 }
 
 impl Stubs {
@@ -99,12 +102,28 @@ impl Stubs {
             let control = s.switch(context, load, Control::RETURN);
             s.resumed(control);
         });
+        // Runtime functions that return null with the reason pending when something runs out.
+        // (store, vmctx, func, capacity, results) -> reference
+        let cont_new = stub(5, |s, params| {
+            s.call_or_raise(switch::cont_new as *const () as usize, params)
+        });
+        // (store, fiber, count) -> reference
+        let cont_bind = stub(3, |s, params| {
+            s.call_or_raise(switch::cont_bind as *const () as usize, params)
+        });
+        // (store, tag, count) -> exception
+        let exn_new = stub(3, |s, params| {
+            s.call_or_raise(exn::exn_new as *const () as usize, params)
+        });
         Ok(Stubs {
             code: builder.finish(|_| unreachable!("stubs call no Wasm function"))?,
             resume,
             resume_throw,
             suspend,
             switch,
+            cont_new,
+            cont_bind,
+            exn_new,
         })
     }
 
@@ -122,6 +141,18 @@ impl Stubs {
 
     pub fn switch(&self) -> usize {
         self.code.memory.address(self.switch) as usize
+    }
+
+    pub fn cont_new(&self) -> usize {
+        self.code.memory.address(self.cont_new) as usize
+    }
+
+    pub fn cont_bind(&self) -> usize {
+        self.code.memory.address(self.cont_bind) as usize
+    }
+
+    pub fn exn_new(&self) -> usize {
+        self.code.memory.address(self.exn_new) as usize
     }
 }
 
@@ -159,6 +190,12 @@ impl Stub<'_> {
         self.b.switch_to_block(raise);
         self.raise();
         self.b.switch_to_block(go_on);
+    }
+
+    fn call_or_raise(&mut self, address: usize, params: &[Value]) {
+        let result = self.call(address, params, true);
+        self.raise_if_null(result);
+        self.b.ins().return_(&[result]);
     }
 
     fn raise(&mut self) {

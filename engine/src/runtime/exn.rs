@@ -3,7 +3,9 @@
 //! An exception's word, as compiled code handles it, is the address of its [`ExnObject`]. Objects live as long as their
 //! store, which bounds their number.
 
-use super::layout::{ValRaw, VmTag};
+use super::layout::{ValRaw, VmStore, VmTag};
+use super::store::StoreInner;
+use crate::error::Exhaustion;
 
 /// What a non-null exception reference points to. Compiled code reads `tag` and `values`.
 #[repr(C)]
@@ -39,4 +41,25 @@ impl Drop for ExnObject {
 pub(crate) fn tag_address(word: u64) -> u32 {
     // SAFETY: a non-null exception word is the address of an object that lives as long as its store, and so does its tag.
     unsafe { (*(*(word as *const ExnObject)).tag).address }
+}
+
+/// Allocates an exception with `count` values, which are zero. Returns null, with the reason pending, at the store's limit.
+///
+/// # Safety
+/// Called by compiled code of the store, with one of its tags, which has `count` parameters.
+pub(crate) unsafe extern "C" fn exn_new(
+    vm: *mut VmStore,
+    tag: *const VmTag,
+    count: usize,
+) -> *mut ExnObject {
+    // SAFETY: a `VmStore` is the first field of its `StoreInner`; compiled code waits for us.
+    let store = unsafe { &mut *vm.cast::<StoreInner>() };
+    if store.exceptions.len() >= store.engine.config().limits.exceptions as usize {
+        store.exhaust(Exhaustion::Exceptions);
+        return std::ptr::null_mut();
+    }
+    let mut exception = ExnObject::new(tag, count);
+    let address = &raw mut *exception;
+    store.exceptions.push(exception);
+    address
 }

@@ -1,13 +1,12 @@
-//! The runtime functions behind operators that compiled code does not do itself: growth, bulk operations, exceptions.
+//! The runtime functions behind operators that compiled code does not do itself: growth, bulk operations, type tests.
 //!
 //! Each is called by compiled code of an instance with that instance's vmctx and with operands that validation has typed: that
 //! is the contract that the SAFETY comments refer to. Those that can fail return 0 for success, and compiled code traps.
 
-use super::exn::ExnObject;
 use super::instance::{InstanceInner, instance_of};
-use super::layout::{VMCTX_STORE, VmTag};
+use super::layout::VMCTX_STORE;
 use super::store::StoreInner;
-use crate::error::{Exhaustion, TrapKind};
+use crate::error::TrapKind;
 use std::ffi::c_void;
 
 /// # Safety
@@ -151,21 +150,4 @@ pub(crate) unsafe extern "C" fn elem_drop(vmctx: *mut c_void, segment: u32) {
 pub(crate) unsafe extern "C" fn is_subtype(vmctx: *mut c_void, actual: u32, expected: u32) -> u32 {
     // SAFETY: the contract.
     u32::from(unsafe { store(vmctx) }.types.is_subtype(actual, expected))
-}
-
-pub(crate) unsafe extern "C" fn exn_new(
-    vmctx: *mut c_void,
-    tag: *const VmTag,
-    count: usize,
-) -> *mut ExnObject {
-    // SAFETY: the contract.
-    let store = unsafe { store(vmctx) };
-    if store.exceptions.len() >= store.engine.config().limits.exceptions as usize {
-        store.exhaust(Exhaustion::Exceptions);
-        return std::ptr::null_mut();
-    }
-    let mut exception = ExnObject::new(tag, count);
-    let address = &raw mut *exception;
-    store.exceptions.push(exception);
-    address
 }

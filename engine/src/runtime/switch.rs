@@ -127,7 +127,7 @@ pub(crate) unsafe extern "C" fn cont_new(
     caller: *mut c_void,
     func: *const FuncRef,
     capacity: usize,
-    num_results: u32,
+    num_results: usize,
 ) -> u64 {
     // SAFETY: the caller's promise.
     let store = unsafe { store(vm) };
@@ -139,7 +139,7 @@ pub(crate) unsafe extern "C" fn cont_new(
     let header = unsafe { &mut *fiber };
     debug_assert_eq!((header.state, header.canary), (State::Free, CANARY));
     header.state = State::Fresh;
-    header.num_results = num_results;
+    header.num_results = num_results as u32;
     header.innermost = fiber;
     let frame = StartFrame {
         func,

@@ -70,23 +70,30 @@ impl FuncTranslator<'_, '_> {
 
     /// The callee of a function of this module, and its vmctx.
     fn function(&mut self, function: u32) -> (Callee, Value) {
-        let signature = self.env.signature_of_function(function).wasm_call();
-        let signature = self.b.import_signature(signature);
         if function < self.env.info.num_imported_funcs {
+            let signature = self.env.signature_of_function(function).wasm_call();
+            let signature = self.b.import_signature(signature);
             let offset = self.offsets().imported_func(function);
             let func_ref = self.vmctx_load_ptr(offset);
             return self.func_ref_callee(signature, func_ref);
         }
-        let name = self
-            .b
-            .func
-            .declare_imported_user_function(UserExternalName::new(0, function));
-        let func = self.b.import_function(ExtFuncData {
-            name: ExternalName::user(name),
-            signature,
-            colocated: true,
-            patchable: false,
-        });
+        let func = match self.callees.get(&function) {
+            Some(known) => *known,
+            None => {
+                let signature = self.env.signature_of_function(function).wasm_call();
+                let signature = self.b.import_signature(signature);
+                let name = UserExternalName::new(0, function);
+                let name = self.b.func.declare_imported_user_function(name);
+                let func = self.b.import_function(ExtFuncData {
+                    name: ExternalName::user(name),
+                    signature,
+                    colocated: true,
+                    patchable: false,
+                });
+                self.callees.insert(function, func);
+                func
+            }
+        };
         (Callee::Direct(func), self.vmctx)
     }
 

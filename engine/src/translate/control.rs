@@ -2,17 +2,16 @@
 
 use super::{FuncTranslator, block_args};
 use crate::error::TrapKind;
-use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{Block, BlockCall, InstBuilder, JumpTableData, Type, Value};
 use wasmparser::{BlockType, BrTable, Catch, TryTable};
 
 /// A structured instruction that is open at the current position.
 pub(super) struct Frame {
     pub kind: FrameKind,
-    /// Where the frame's end is.
-    exit: Block,
-    /// Whether anything goes there.
-    exit_used: bool,
+    /// Where the frame's end is, once something branches there. Most ends are only fallen through to, and need no block: blocks
+    /// are what compilation spends its time on.
+    exit: Option<Block>,
+    results: Vec<Type>,
     /// Number of values that a branch to this frame's label takes.
     pub label_arity: usize,
     /// Height of the operand stack below the frame's parameters.
@@ -61,8 +60,7 @@ impl FuncTranslator<'_, '_> {
     }
 
     /// Opens a frame whose `params` topmost operands belong to it.
-    pub(super) fn push_frame(&mut self, kind: FrameKind, params: usize, results: &[Type]) {
-        let exit = self.block_with(results);
+    pub(super) fn push_frame(&mut self, kind: FrameKind, params: usize, results: Vec<Type>) {
         let label_arity = if matches!(kind, FrameKind::Loop { .. }) {
             params
         } else {
@@ -71,28 +69,20 @@ impl FuncTranslator<'_, '_> {
         let height = self.stack.len() - params;
         self.frames.push(Frame {
             kind,
-            exit,
-            exit_used: false,
+            exit: None,
+            results,
             label_arity,
             height,
         });
     }
 
     pub(super) fn push_dead_frame(&mut self) {
-        let exit = self.b.create_block();
-        let height = self.stack.len();
-        self.frames.push(Frame {
-            kind: FrameKind::Dead,
-            exit,
-            exit_used: false,
-            label_arity: 0,
-            height,
-        });
+        self.push_frame(FrameKind::Dead, 0, Vec::new());
     }
 
     pub(super) fn translate_block(&mut self, ty: BlockType) {
         let (params, results) = self.block_types(ty);
-        self.push_frame(FrameKind::Block, params.len(), &results);
+        self.push_frame(FrameKind::Block, params.len(), results);
     }
 
     pub(super) fn translate_loop(&mut self, ty: BlockType) {
@@ -102,7 +92,7 @@ impl FuncTranslator<'_, '_> {
         self.b.ins().jump(header, &block_args(&args));
         self.b.switch_to_block(header);
         self.stack.extend_from_slice(self.b.block_params(header));
-        self.push_frame(FrameKind::Loop { header }, params.len(), &results);
+        self.push_frame(FrameKind::Loop { header }, params.len(), results);
     }
 
     pub(super) fn translate_if(&mut self, ty: BlockType) {
@@ -123,7 +113,7 @@ impl FuncTranslator<'_, '_> {
                 alternative: Some(alternative),
             },
             params.len(),
-            &results,
+            results,
         );
     }
 
@@ -160,7 +150,7 @@ impl FuncTranslator<'_, '_> {
                 used: false,
             },
             params.len(),
-            &results,
+            results,
         );
         self.pads.push(pad);
     }
@@ -183,26 +173,64 @@ impl FuncTranslator<'_, '_> {
     }
 
     pub(super) fn translate_end(&mut self) {
+        let frame = self
+            .frames
+            .last()
+            .expect("validation matches end with a frame");
+        let falls_through = match &frame.kind {
+            FrameKind::Dead => {
+                self.frames.pop();
+                return;
+            }
+            FrameKind::Block | FrameKind::Loop { .. } => true,
+            FrameKind::Try { used, .. } => !used,
+            FrameKind::If { .. } => false,
+        };
+        if falls_through && frame.exit.is_none() {
+            self.end_without_branches();
+        } else {
+            self.end_with_branches();
+        }
+    }
+
+    /// Ends a frame whose end nothing branches to: what follows is what follows.
+    fn end_without_branches(&mut self) {
+        let frame = self.frames.pop().expect("there is a frame");
+        match frame.kind {
+            FrameKind::Loop { header } => self.b.seal_block(header),
+            FrameKind::Try { .. } => {
+                self.pads.pop();
+            }
+            _ => {}
+        }
+        if !self.reachable {
+            self.stack.truncate(frame.height);
+        } else if self.frames.is_empty() {
+            self.b.ins().return_(&self.stack);
+            self.reachable = false;
+        }
+    }
+
+    fn end_with_branches(&mut self) {
         if self.reachable {
             self.jump_to_exit();
         }
-        let frame = self
-            .frames
-            .pop()
-            .expect("validation matches end with a frame");
-        let mut exit_used = frame.exit_used;
-        match frame.kind {
-            FrameKind::Dead => return,
-            FrameKind::Block | FrameKind::If { alternative: None } => {}
+        let mut frame = self.frames.pop().expect("there is a frame");
+        match std::mem::replace(&mut frame.kind, FrameKind::Dead) {
+            FrameKind::Dead | FrameKind::Block | FrameKind::If { alternative: None } => {}
             FrameKind::Loop { header } => self.b.seal_block(header),
             FrameKind::If {
                 alternative: Some(alternative),
             } => {
                 // Without `else`, parameters and results are the same.
+                let exit = match frame.exit {
+                    Some(exit) => exit,
+                    None => self.block_with(&frame.results),
+                };
+                frame.exit = Some(exit);
                 self.b.switch_to_block(alternative);
                 let params = self.b.block_params(alternative).to_vec();
-                self.b.ins().jump(frame.exit, &block_args(&params));
-                exit_used = true;
+                self.b.ins().jump(exit, &block_args(&params));
             }
             FrameKind::Try { pad, catches, used } => {
                 self.pads.pop();
@@ -213,43 +241,49 @@ impl FuncTranslator<'_, '_> {
             }
         }
         self.stack.truncate(frame.height);
-        self.reachable = exit_used;
-        if exit_used {
-            self.b.seal_block(frame.exit);
-            self.b.switch_to_block(frame.exit);
-            let results = self.b.block_params(frame.exit).to_vec();
+        self.reachable = false;
+        if let Some(exit) = frame.exit {
+            self.b.seal_block(exit);
+            self.b.switch_to_block(exit);
+            let results = self.b.block_params(exit);
             if self.frames.is_empty() {
+                let results = results.to_vec();
                 self.b.ins().return_(&results);
-                self.reachable = false;
             } else {
-                self.stack.extend(results);
+                self.stack.extend_from_slice(results);
+                self.reachable = true;
             }
         }
     }
 
     fn jump_to_exit(&mut self) {
-        let frame = self
-            .frames
-            .last_mut()
-            .expect("there is a frame until the function's end");
-        frame.exit_used = true;
-        let (exit, height) = (frame.exit, frame.height);
+        let (exit, _) = self.label_of_end(self.frames.len() - 1);
+        let height = self.frames.last().expect("there is a frame").height;
         let results = block_args(&self.stack[height..]);
         self.b.ins().jump(exit, &results);
+    }
+
+    /// The block at the end of frame `index`, made when something branches there for the first time, and what it takes.
+    fn label_of_end(&mut self, index: usize) -> (Block, usize) {
+        let exit = match self.frames[index].exit {
+            Some(exit) => exit,
+            None => {
+                let results = self.frames[index].results.clone();
+                let exit = self.block_with(&results);
+                self.frames[index].exit = Some(exit);
+                exit
+            }
+        };
+        (exit, self.frames[index].results.len())
     }
 
     /// The block that a branch to label `depth` goes to, and the number of values that it takes. The branch is counted as made.
     pub(super) fn label(&mut self, depth: u32) -> (Block, usize) {
         let index = self.frames.len() - 1 - depth as usize;
-        let frame = &mut self.frames[index];
-        let block = match frame.kind {
-            FrameKind::Loop { header } => header,
-            _ => {
-                frame.exit_used = true;
-                frame.exit
-            }
-        };
-        (block, frame.label_arity)
+        match self.frames[index].kind {
+            FrameKind::Loop { header } => (header, self.frames[index].label_arity),
+            _ => self.label_of_end(index),
+        }
     }
 
     /// The topmost `n` operands, which stay on the stack.
@@ -258,6 +292,9 @@ impl FuncTranslator<'_, '_> {
     }
 
     pub(super) fn translate_br(&mut self, depth: u32) {
+        if depth as usize == self.frames.len() - 1 {
+            return self.translate_return();
+        }
         let (block, arity) = self.label(depth);
         let args = block_args(self.top(arity));
         self.b.ins().jump(block, &args);
@@ -316,8 +353,10 @@ impl FuncTranslator<'_, '_> {
     }
 
     pub(super) fn translate_return(&mut self) {
-        let depth = self.frames.len() - 1;
-        self.translate_br(depth as u32);
+        let results = self.frames[0].results.len();
+        let results = self.top(results).to_vec();
+        self.b.ins().return_(&results);
+        self.reachable = false;
     }
 
     pub(super) fn translate_unreachable(&mut self) {
@@ -329,16 +368,5 @@ impl FuncTranslator<'_, '_> {
         let (first, second, condition) = self.pop3();
         let selected = self.b.ins().select(condition, first, second);
         self.push1(selected);
-    }
-
-    /// A two-way branch on `value == imm`: goes on in the block where it is equal, and returns the other block.
-    pub(super) fn split_on(&mut self, value: Value, imm: i64) -> Block {
-        let (equal, other) = (self.b.create_block(), self.b.create_block());
-        let condition = self.icmp_imm(IntCC::Equal, value, imm);
-        self.b.ins().brif(condition, equal, &[], other, &[]);
-        self.b.seal_block(equal);
-        self.b.seal_block(other);
-        self.b.switch_to_block(equal);
-        other
     }
 }

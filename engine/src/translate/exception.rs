@@ -5,7 +5,7 @@
 //! again.
 
 use super::call::Callee;
-use super::{FuncTranslator, Libcall, block_args};
+use super::{FuncTranslator, block_args};
 use crate::compile::signature::{load_slot, store_slot, trusted};
 use crate::compile::trap_codes::internal_error;
 use crate::error::TrapKind;
@@ -13,7 +13,7 @@ use crate::runtime::exn::ExnObject;
 use crate::runtime::layout::VmStore;
 use crate::runtime::{sanitizer, tracer, unwind};
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{AbiParam, Block, InstBuilder, Signature, Value, types};
+use cranelift_codegen::ir::{Block, InstBuilder, Value, types};
 use cranelift_codegen::isa::CallConv;
 use std::mem::offset_of;
 use wasmparser::Catch;
@@ -47,9 +47,7 @@ impl FuncTranslator<'_, '_> {
 
     /// Raises what is pending. What follows is out of reach, but the caller says so: this may stand in a branch of one operator.
     pub(super) fn raise(&mut self) {
-        let mut signature = Signature::new(CallConv::Tail);
-        signature.params.push(AbiParam::new(types::I64));
-        let signature = self.b.import_signature(signature);
+        let signature = self.signature(CallConv::Tail, vec![types::I64], None);
         let address = self.iconst(unwind::raise as *const () as usize as u64);
         let store = self.store();
         self.emit_call(Callee::Indirect(signature, address), &[store]);
@@ -73,9 +71,9 @@ impl FuncTranslator<'_, '_> {
         let values = self.pop_n(count);
         let identity = self.tag(tag);
         let count = self.iconst(count as u64);
-        let exception = self.libcall(Libcall::ExnNew, &[identity, count]);
-        let exception = exception.expect("the runtime function has a result");
-        self.raise_if_zero(exception);
+        let store = self.store();
+        let stub = self.env.engine.stubs.exn_new();
+        let exception = self.runtime_stub_call(stub, &[store, identity, count]);
         let base = self.exception_values(exception);
         for (index, value) in values.into_iter().enumerate() {
             store_slot(&mut self.b, value, base, index);

@@ -40,11 +40,12 @@ use crate::types::ValType;
 use control::{Frame, FrameKind};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{
-    AbiParam, Block, BlockArg, Function, GlobalValueData, InstBuilder, Signature, SourceLoc,
-    StackSlot, StackSlotData, StackSlotKind, TrapCode, Type, Value, types,
+    AbiParam, Block, BlockArg, FuncRef as ClifFunc, Function, GlobalValueData, InstBuilder, SigRef,
+    Signature, SourceLoc, StackSlot, StackSlotData, StackSlotKind, TrapCode, Type, Value, types,
 };
 use cranelift_codegen::isa::CallConv;
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
+use std::collections::HashMap;
 use std::mem::offset_of;
 use wasmparser::{FuncValidator, FunctionBody, ValidatorResources};
 
@@ -78,7 +79,13 @@ pub(crate) struct FuncTranslator<'a, 'm> {
     payload: Option<(StackSlot, usize)>,
     /// A bug, if it is planted: the length that the first memory has when the function is entered.
     cached_memory_len: Option<Value>,
+    /// Signatures of runtime functions and stubs imported so far.
+    signatures: Vec<(SignatureKey, SigRef)>,
+    /// Functions of this module imported so far.
+    callees: HashMap<u32, ClifFunc>,
 }
+
+type SignatureKey = (CallConv, Vec<Type>, Option<Type>);
 
 /// Validates `body` and translates it into `func`. Returns `false`, and notes why, if it uses something that is not implemented.
 ///
@@ -121,6 +128,8 @@ pub(crate) fn translate(
         vmctx: params[0],
         payload: None,
         cached_memory_len: None,
+        signatures: Vec::new(),
+        callees: HashMap::new(),
     };
     if planted!(in translator.env.engine.config, MemoryLengthCached)
         && translator.env.info.counts.memories > 0
@@ -128,7 +137,8 @@ pub(crate) fn translate(
         translator.cached_memory_len = Some(translator.first_memory_len());
     }
     translator.declare_locals(&params[2..], validator, body)?;
-    translator.push_frame(FrameKind::Block, 0, &results);
+    let results = results.to_vec();
+    translator.push_frame(FrameKind::Block, 0, results);
     let mut reader = body.get_operators_reader()?;
     while !reader.eof() {
         let offset = reader.original_position();
@@ -357,36 +367,56 @@ impl FuncTranslator<'_, '_> {
         Some(self.iconst(address))
     }
 
-    /// Calls a function of the runtime (System V) with the given arguments.
+    /// Calls a function of the runtime with the given arguments.
     fn runtime_call(
         &mut self,
         address: usize,
         args: &[Value],
         result: Option<Type>,
     ) -> Option<Value> {
-        let mut signature = Signature::new(CallConv::SystemV);
-        signature.params.extend(
-            args.iter()
-                .map(|&arg| AbiParam::new(self.b.func.dfg.value_type(arg))),
-        );
-        signature.returns.extend(result.map(AbiParam::new));
-        let signature = self.b.import_signature(signature);
+        let params = args
+            .iter()
+            .map(|&arg| self.b.func.dfg.value_type(arg))
+            .collect();
+        let signature = self.signature(CallConv::SystemV, params, result);
         let address = self.iconst(address as u64);
         let call = self.b.ins().call_indirect(signature, address, args);
         self.b.inst_results(call).first().copied()
     }
 
-    /// Raises what is pending if `value` is 0, and goes on otherwise.
-    fn raise_if_zero(&mut self, value: Value) {
-        let raise = self.b.create_block();
-        let go_on = self.b.create_block();
-        self.b.set_cold_block(raise);
-        self.b.ins().brif(value, go_on, &[], raise, &[]);
-        self.b.switch_to_block(raise);
-        self.b.seal_block(raise);
-        self.raise();
-        self.b.switch_to_block(go_on);
-        self.b.seal_block(go_on);
+    /// Calls a stub that raises what is pending when its runtime function fails. That can only be something that no
+    /// `try_table` catches, so this is never a `try_call`.
+    fn runtime_stub_call(&mut self, address: usize, args: &[Value]) -> Value {
+        let signature = self.stub_signature(args.len());
+        let address = self.iconst(address as u64);
+        let call = self.b.ins().call_indirect(signature, address, args);
+        self.b.inst_results(call)[0]
+    }
+
+    /// The signature of stubs: 64-bit words, and one as the result.
+    fn stub_signature(&mut self, params: usize) -> SigRef {
+        self.signature(CallConv::Tail, vec![types::I64; params], Some(types::I64))
+    }
+
+    /// A signature, imported once a function.
+    fn signature(
+        &mut self,
+        convention: CallConv,
+        params: Vec<Type>,
+        result: Option<Type>,
+    ) -> SigRef {
+        let key = (convention, params, result);
+        if let Some((_, known)) = self.signatures.iter().find(|(known, _)| *known == key) {
+            return *known;
+        }
+        let mut signature = Signature::new(convention);
+        signature
+            .params
+            .extend(key.1.iter().copied().map(AbiParam::new));
+        signature.returns.extend(result.map(AbiParam::new));
+        let imported = self.b.import_signature(signature);
+        self.signatures.push((key, imported));
+        imported
     }
 
     /// `cond` as an `i32`.

@@ -29,8 +29,6 @@ pub(crate) enum Libcall {
     ElemDrop,
     /// (actual: i32, expected: i32) → i32: whether the one type is a subtype of the other.
     IsSubtype,
-    /// (tag: i64, count: i64) → i64: an exception with uninitialised values, or 0 with the reason pending.
-    ExnNew,
 }
 
 impl Libcall {
@@ -48,7 +46,6 @@ impl Libcall {
             Libcall::TableInit => (libcalls::table_init as *const () as usize, i32),
             Libcall::ElemDrop => (libcalls::elem_drop as *const () as usize, None),
             Libcall::IsSubtype => (libcalls::is_subtype as *const () as usize, i32),
-            Libcall::ExnNew => (libcalls::exn_new as *const () as usize, i64),
         }
     }
 }

@@ -11,10 +11,9 @@ use crate::compile::trap_codes::internal_error;
 use crate::error::TrapKind;
 use crate::runtime::fiber::{ClauseKind, Control, Fiber, HandlerClause, HandlerList, SLOT_MASK};
 use crate::runtime::layout::VmStore;
-use crate::runtime::{switch, tracer};
+use crate::runtime::tracer;
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{AbiParam, InstBuilder, Signature, Type, Value, types};
-use cranelift_codegen::isa::CallConv;
+use cranelift_codegen::ir::{InstBuilder, Type, Value, types};
 use std::mem::offset_of;
 use wasmparser::{FuncType, Handle, ResumeTable};
 
@@ -69,14 +68,9 @@ impl FuncTranslator<'_, '_> {
         }
     }
 
-    /// Calls a stub; all stubs take and return 64-bit words.
+    /// Calls a stub that may run other stacks, so that an exception can arrive from there.
     fn stub_call(&mut self, address: usize, args: &[Value]) -> Value {
-        let mut signature = Signature::new(CallConv::Tail);
-        signature
-            .params
-            .extend(std::iter::repeat_n(AbiParam::new(types::I64), args.len()));
-        signature.returns.push(AbiParam::new(types::I64));
-        let signature = self.b.import_signature(signature);
+        let signature = self.stub_signature(args.len());
         let address = self.iconst(address as u64);
         self.emit_call(Callee::Indirect(signature, address), args)[0]
     }
@@ -87,16 +81,11 @@ impl FuncTranslator<'_, '_> {
         self.trapz(func, TrapKind::NullFunctionReference);
         let ty = self.cont_func(type_index);
         let capacity = self.iconst(ty.params().len().max(ty.results().len()) as u64);
-        let num_results = self.i32const(ty.results().len() as u32);
+        let num_results = self.iconst(ty.results().len() as u64);
         let store = self.store();
         let vmctx = self.vmctx;
-        let reference = self.runtime_call(
-            switch::cont_new as *const () as usize,
-            &[store, vmctx, func, capacity, num_results],
-            Some(types::I64),
-        );
-        let reference = reference.expect("the runtime function has a result");
-        self.raise_if_zero(reference);
+        let stub = self.env.engine.stubs.cont_new();
+        let reference = self.runtime_stub_call(stub, &[store, vmctx, func, capacity, num_results]);
         if let Some(site) = self.trace_site(&[]) {
             self.runtime_call(
                 tracer::trace_new as *const () as usize,
@@ -116,13 +105,8 @@ impl FuncTranslator<'_, '_> {
         let buffer = self.give(fiber, &values);
         let store = self.store();
         let count = self.iconst(given as u64);
-        let bound = self.runtime_call(
-            switch::cont_bind as *const () as usize,
-            &[store, fiber, count],
-            Some(types::I64),
-        );
-        let bound = bound.expect("the runtime function has a result");
-        self.raise_if_zero(bound);
+        let stub = self.env.engine.stubs.cont_bind();
+        let bound = self.runtime_stub_call(stub, &[store, fiber, count]);
         if let Some(site) = self.trace_site(&self.cont_func(from).params()[..given]) {
             let trace = tracer::trace_bind as *const () as usize;
             self.runtime_call(trace, &[store, site, reference, bound, buffer], None);
@@ -202,34 +186,58 @@ impl FuncTranslator<'_, '_> {
         args.extend(exception);
         let control = self.stub_call(stub, &args);
 
-        let mut other = self.split_on(control, Control::RETURN as i64);
+        self.dispatch(control, table);
         if let Some(site) = self.trace_site(ty.results()) {
-            self.runtime_call(
-                tracer::trace_return as *const () as usize,
-                &[store, site, results],
-                None,
-            );
+            let trace = tracer::trace_return as *const () as usize;
+            self.runtime_call(trace, &[store, site, results], None);
         }
         let result_types = self.clif_types(ty.results());
-        let height = self.stack.len();
         self.load_values(&result_types, results);
-        let returned = self.stack.split_off(height);
-        let go_on = self.block_with(&result_types);
-        self.b.ins().jump(go_on, &super::block_args(&returned));
+    }
 
-        for (clause, handle) in table.handlers.iter().enumerate() {
-            let Handle::OnLabel { tag, label } = *handle else {
-                continue;
-            };
-            self.b.switch_to_block(other);
-            other = self.split_on(control, Control::suspend(clause as u32) as i64);
+    /// Goes on behind the resume site if `control` says that the continuation returned, else at the label of the clause that it
+    /// names. Anything else is a bug.
+    fn dispatch(&mut self, control: Value, table: &ResumeTable) {
+        let labels: Vec<_> = table
+            .handlers
+            .iter()
+            .enumerate()
+            .filter_map(|(clause, handle)| match *handle {
+                Handle::OnLabel { tag, label } => {
+                    Some((Control::suspend(clause as u32) as i64, tag, label))
+                }
+                Handle::OnSwitch { .. } => None,
+            })
+            .collect();
+        let Some((&(last, last_tag, last_label), others)) = labels.split_last() else {
+            self.b.ins().trapnz(control, internal_error());
+            return;
+        };
+        const {
+            assert!(
+                Control::RETURN == 0,
+                "a return is told by a test against zero"
+            )
+        };
+        let (suspended, returned) = (self.b.create_block(), self.b.create_block());
+        self.b.ins().brif(control, suspended, &[], returned, &[]);
+        self.b.seal_block(suspended);
+        self.b.seal_block(returned);
+        self.b.switch_to_block(suspended);
+        for &(word, tag, label) in others {
+            let (here, next) = (self.b.create_block(), self.b.create_block());
+            let same = self.icmp_imm(IntCC::Equal, control, word);
+            self.b.ins().brif(same, here, &[], next, &[]);
+            self.b.seal_block(here);
+            self.b.seal_block(next);
+            self.b.switch_to_block(here);
             self.handle_suspension(tag, label);
+            self.b.switch_to_block(next);
         }
-        self.b.switch_to_block(other);
-        self.b.ins().trap(internal_error());
-        self.b.switch_to_block(go_on);
-        self.b.seal_block(go_on);
-        self.stack.extend_from_slice(self.b.block_params(go_on));
+        let wrong = self.icmp_imm(IntCC::NotEqual, control, last);
+        self.b.ins().trapnz(wrong, internal_error());
+        self.handle_suspension(last_tag, last_label);
+        self.b.switch_to_block(returned);
     }
 
     /// Branches to the label of a clause with a suspension's values and its continuation.
