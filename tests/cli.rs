@@ -5,7 +5,9 @@ use serde_json::Value;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+use std::time::Duration;
 use tempfile::TempDir;
 
 const MODULE: &str = r#"(module
@@ -340,4 +342,139 @@ fn fuzz_knows_its_planted_bugs() {
     let folder = TempDir::new().unwrap();
     let out: PathBuf = folder.path().join("findings");
     fuzz(&out, &["--plant", "no-such-bug", "--execs", "1"]).is_error(&["no-such-bug"]);
+    let list = switchback(&["fuzz", "--plant", "list"]);
+    assert_eq!(list.status, 0);
+    assert!(list.stdout.lines().count() >= 10, "{}", list.stdout);
+}
+
+/// A finding leaves a module, its text and a report, and `diff` shows it again:
+/// the instruction is named, the exit status is 1, and without the planted bug
+/// there is nothing.
+#[test]
+fn a_finding_is_written_and_reproduced() {
+    let plant = "first-clause-only";
+    let folder = TempDir::new().unwrap();
+    let out = folder.path().join("findings");
+    let limits = ["--execs", "500", "--max-findings", "1", "--plant", plant];
+    let run = fuzz(&out, &limits);
+    assert_eq!(run.status, 1, "{}{}", run.stdout, run.stderr);
+    let json = run.json();
+    assert_eq!(json["divergences"], 1);
+    let wasm = json["findings"][0]["path"].as_str().unwrap();
+    assert!(wasm.ends_with("findings/000.wasm"), "{wasm}");
+    let report = fs::read_to_string(out.join("000.txt")).unwrap();
+    assert!(report.contains("divergence "), "{report}");
+    let text = fs::read_to_string(out.join("000.wat")).unwrap();
+    assert!(text.starts_with("(module"), "{text}");
+
+    let diff = switchback(&["diff", wasm, "--plant", plant]);
+    assert_eq!((diff.status, diff.stderr.as_str()), (1, ""));
+    for part in [
+        "divergence ",
+        "> ",
+        "| ",
+        "compiled",
+        "oracle",
+        "reproduce: switchback diff",
+    ] {
+        assert!(
+            diff.stdout.contains(part),
+            "{part:?} is not in {}",
+            diff.stdout
+        );
+    }
+    let json = switchback(&["diff", wasm, "--plant", plant, "--json"]).json();
+    assert_eq!(json["agree"], false);
+    let first = &json["first_divergence"];
+    assert!(first["kind"].is_string() && first["instruction"]["location"].is_object());
+    assert_eq!(switchback(&["diff", wasm]).status, 0);
+
+    // A second campaign does not overwrite the first one's findings.
+    let again = fuzz(&out, &limits).json();
+    let wasm = again["findings"][0]["path"].as_str().unwrap();
+    assert!(wasm.ends_with("findings/001.wasm"), "{wasm}");
+}
+
+/// Sends a signal by its name.
+fn signal(name: &str, pid: u32) {
+    let status = Command::new("kill")
+        .args([&format!("-{name}"), &pid.to_string()])
+        .status()
+        .unwrap();
+    assert!(status.success(), "kill -{name} {pid}");
+}
+
+/// Starts a campaign that would run for a long time.
+fn start_fuzzing(out: &Path, more: &[&str]) -> Child {
+    let mut command = command(&["fuzz", "--json", "--time", "60s", "--out"]);
+    let command = command.arg(out).args(more);
+    command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// The first child process of a process, as soon as there is one.
+fn first_child(pid: u32) -> u32 {
+    let path = format!("/proc/{pid}/task");
+    for _ in 0..1000 {
+        for task in fs::read_dir(&path).unwrap().flatten() {
+            let children = fs::read_to_string(task.path().join("children")).unwrap_or_default();
+            if let Some(child) = children.split_whitespace().next() {
+                return child.parse().unwrap();
+            }
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    panic!("process {pid} starts no worker");
+}
+
+fn finish(child: Child) -> Run {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = child.wait_with_output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Run {
+        status: status.code().expect("no signal"),
+        stdout: text(stdout),
+        stderr: text(stderr),
+    }
+}
+
+#[test]
+fn ctrl_c_ends_a_campaign_with_its_summary() {
+    let folder = TempDir::new().unwrap();
+    let child = start_fuzzing(&folder.path().join("findings"), &[]);
+    first_child(child.id());
+    thread::sleep(Duration::from_millis(500));
+    signal("INT", child.id());
+    let run = finish(child);
+    assert_eq!((run.status, run.stderr.as_str()), (0, ""));
+    assert!(run.json()["digest"].is_string());
+}
+
+#[test]
+fn a_crash_of_an_engine_is_a_finding() {
+    let folder = TempDir::new().unwrap();
+    let child = start_fuzzing(&folder.path().join("findings"), &["--max-findings", "1"]);
+    signal("KILL", first_child(child.id()));
+    let run = finish(child);
+    assert_eq!(run.status, 1, "{}{}", run.stdout, run.stderr);
+    assert_eq!(run.json()["findings"][0]["kind"], "crash");
+    let report = fs::read_to_string(folder.path().join("findings/000.txt")).unwrap();
+    assert!(report.contains("signal: 9"), "{report}");
+}
+
+#[test]
+fn a_hang_of_an_engine_is_a_finding() {
+    let folder = TempDir::new().unwrap();
+    let out = folder.path().join("findings");
+    let child = start_fuzzing(&out, &["--max-findings", "1", "--timeout", "2s"]);
+    signal("STOP", first_child(child.id()));
+    let run = finish(child);
+    assert_eq!(run.status, 1, "{}{}", run.stdout, run.stderr);
+    assert_eq!(run.json()["findings"][0]["kind"], "hang");
 }

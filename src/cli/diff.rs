@@ -1,19 +1,27 @@
 //! `switchback diff`: one module on all engines.
+//!
+//! Each module runs in a child process (this program with the hidden flag
+//! `--here`), so that an engine that crashes or hangs is a divergence to show
+//! and not the end of the comparison.
 
+use super::isolate::{Ended, run_child};
 use super::{Finding, input, output};
 use anyhow::{Context, bail};
 use clap::Args;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use switchback::compare::{Cut, Verdict};
-use switchback::engines::Settings;
-use switchback::fuzzing::CaseRunner;
+use std::time::Duration;
+use switchback::compare::Verdict;
+use switchback::engines::{self, Settings};
+use switchback::fuzzing::{CaseRunner, Compared};
 use switchback::report::Report;
 use switchback::report::text::{Palette, render};
 
 /// Run modules on all engines and show the first difference.
 ///
-/// This reproduces what `fuzz` or a fuzz target found.
+/// This reproduces what `fuzz` or a fuzz target found. The engines run with
+/// traces first and then without, since tracing may hide a bug.
 #[derive(Args)]
 pub struct Arguments {
     /// The modules, in the binary or the text format.
@@ -22,26 +30,39 @@ pub struct Arguments {
     /// Write one JSON object.
     #[arg(long)]
     json: bool,
+    /// Count a module that takes longer than this as a hang.
+    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = humantime::parse_duration)]
+    timeout: Duration,
     /// Put this planted bug into the engine that has it.
     #[arg(long, value_name = "NAME")]
     plant: Option<String>,
+    /// Compare in this process and write what the parent process reads.
+    #[arg(long, hide = true)]
+    here: bool,
 }
 
 /// The JSON form.
 #[derive(Serialize)]
 struct Summary {
     agree: bool,
-    first_divergence: Option<Report>,
+    first_divergence: Option<serde_json::Value>,
     files: Vec<FileSummary>,
 }
 
-#[derive(Serialize)]
+/// What a comparison of one module showed; a child process writes it for its
+/// parent.
+#[derive(Serialize, Deserialize)]
 struct FileSummary {
     path: String,
     agree: bool,
+    /// The limit that ended the comparison early, if one did.
     #[serde(skip_serializing_if = "Option::is_none")]
-    cut: Option<Cut>,
-    divergence: Option<Report>,
+    cut: Option<serde_json::Value>,
+    /// The serialised report of the divergence, if there is one.
+    divergence: Option<serde_json::Value>,
+    /// The report for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
 }
 
 pub fn main(arguments: Arguments) -> anyhow::Result<Finding> {
@@ -49,12 +70,21 @@ pub fn main(arguments: Arguments) -> anyhow::Result<Finding> {
         plant: arguments.plant.clone(),
         ..Settings::default()
     };
-    let runner = CaseRunner::new(&settings)?;
+    if arguments.here {
+        for path in &arguments.files {
+            output::json(&compare(path, &settings)?)?;
+        }
+        return Ok(Finding::Nothing);
+    }
     let mut files = Vec::new();
     for path in &arguments.files {
-        let summary = file(path, &runner, &settings)?;
+        let Some(mut summary) = isolated(path, &settings, arguments.timeout)? else {
+            // The child has said why.
+            return Ok(Finding::Error);
+        };
+        let text = summary.text.take().unwrap_or_default();
         if !arguments.json {
-            output::text(&text(&summary))?;
+            output::text(&text)?;
         }
         files.push(summary);
     }
@@ -73,34 +103,99 @@ pub fn main(arguments: Arguments) -> anyhow::Result<Finding> {
     })
 }
 
-/// Compares the engines on one module: first with traces, which tell most, then
-/// without, since tracing may hide a bug.
-fn file(path: &Path, runner: &CaseRunner, settings: &Settings) -> anyhow::Result<FileSummary> {
+/// Compares in a child process; nothing, if that reported an error.
+fn isolated(
+    path: &Path,
+    settings: &Settings,
+    timeout: Duration,
+) -> anyhow::Result<Option<FileSummary>> {
+    let with_plant = |mut arguments: Vec<OsString>| {
+        if let Some(plant) = &settings.plant {
+            arguments.extend(["--plant".into(), plant.into()]);
+        }
+        // A path may look like an option.
+        arguments.extend(["--".into(), path.into()]);
+        arguments
+    };
+    let arguments = with_plant(vec!["diff".into(), "--here".into()]);
+    let ended = run_child(&arguments, timeout)?;
+    let (kind, how) = match ended {
+        Ended::Done { stdout } => {
+            let summary = serde_json::from_str(&stdout).context("the comparison's answer")?;
+            return Ok(Some(summary));
+        }
+        Ended::Refused => return Ok(None),
+        Ended::Died { how } => ("crash", how),
+        Ended::Hung => ("hang", format!("no end within {timeout:?}")),
+    };
+    // Which of them it was, each tells alone.
+    let alone = |engine: &&str| {
+        let arguments = with_plant(vec!["run".into(), "--engine".into(), engine.into()]);
+        let ended = run_child(&arguments, timeout);
+        matches!(ended, Ok(Ended::Died { .. } | Ended::Hung))
+    };
+    let engines: Vec<_> = engines::names().into_iter().filter(alone).collect();
+    let text = format!(
+        "{}: {kind} of {}: {how}\n\nreproduce: {}\n",
+        path.display(),
+        match engines.as_slice() {
+            [] => "no engine alone".to_owned(),
+            engines => engines.join(", "),
+        },
+        command(path, settings)
+    );
+    Ok(Some(FileSummary {
+        path: path.display().to_string(),
+        agree: false,
+        cut: None,
+        divergence: Some(serde_json::json!({"kind": kind, "engines": engines, "how": how})),
+        text: Some(text),
+    }))
+}
+
+/// Compares in this process.
+fn compare(path: &Path, settings: &Settings) -> anyhow::Result<FileSummary> {
     let wasm = input::module(path)?;
+    let runner = CaseRunner::new(settings)?;
     let mut summary = FileSummary {
         path: path.display().to_string(),
         agree: true,
         cut: None,
         divergence: None,
+        text: None,
     };
+    let mut text = format!("{}: all engines agree\n", path.display());
     for traced in [true, false] {
-        let compared = runner.compare(&wasm, traced);
-        match compared.verdict {
+        let Compared {
+            reference,
+            others,
+            verdict,
+        } = runner.compare(&wasm, traced);
+        let reference = reference.observation;
+        match verdict {
             Verdict::Agree { cut } => {
-                let reference = &compared.reference.observation;
                 let instantiation = &reference.instantiation;
                 if let Some(error) = input::unsuitable(path, &reference.engine, instantiation) {
                     return Err(error);
                 }
-                summary.cut = summary.cut.or(cut);
+                if let Some(cut) = cut {
+                    text = format!(
+                        "{}: all engines agree up to call {}, where {} exhausted its {}\n",
+                        path.display(),
+                        cut.call,
+                        cut.engine,
+                        cut.what
+                    );
+                    summary.cut = Some(serde_json::to_value(cut)?);
+                }
             }
             Verdict::Diverge(divergence) => {
-                let left = compared.others.last().context("nothing was compared")?;
-                let right = &compared.reference.observation;
+                let left = &others.last().context("nothing was compared")?.observation;
                 let reproduce = Some(command(path, settings));
-                let report = Report::new(&wasm, &left.observation, right, &divergence, reproduce);
+                let report = Report::new(&wasm, left, &reference, &divergence, reproduce);
+                text = format!("{}: {}", path.display(), render(&report, Palette::colour()));
                 summary.agree = false;
-                summary.divergence = Some(report);
+                summary.divergence = Some(serde_json::to_value(report)?);
                 break;
             }
             Verdict::Discard(discard) => bail!(
@@ -111,6 +206,7 @@ fn file(path: &Path, runner: &CaseRunner, settings: &Settings) -> anyhow::Result
             ),
         }
     }
+    summary.text = Some(text);
     Ok(summary)
 }
 
@@ -122,16 +218,4 @@ fn command(path: &Path, settings: &Settings) -> String {
         command += plant;
     }
     command
-}
-
-fn text(summary: &FileSummary) -> String {
-    let path = &summary.path;
-    match (&summary.divergence, &summary.cut) {
-        (Some(report), _) => format!("{path}: {}", render(report, Palette::colour())),
-        (None, None) => format!("{path}: all engines agree\n"),
-        (None, Some(cut)) => format!(
-            "{path}: all engines agree up to call {}, where {} exhausted its {}\n",
-            cut.call, cut.engine, cut.what
-        ),
-    }
 }

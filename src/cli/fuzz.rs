@@ -281,8 +281,8 @@ fn table(summary: &Summary, findings: &[Written]) -> String {
     let stage = |time| format!("{:>9}", Share(time, total));
     row("  time: generate", stage(stages.generate));
     row("  compile", stage(stages.compile));
-    row("  run compiled", stage(stages.run));
-    row("  run reference", stage(stages.reference));
+    row("  run", stage(stages.run));
+    row("  reference", stage(stages.reference));
     row("  compare", stage(stages.compare));
     row("traced", of_all(summary.traced));
     row("bytes a module", {

@@ -9,6 +9,7 @@
 use super::{Finding, output};
 use anyhow::Context;
 use clap::Args;
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read, Write, stdin};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
@@ -167,6 +168,56 @@ impl Worker {
 }
 
 /// How a process ended, with the signal that ended it.
-pub fn describe(status: ExitStatus) -> String {
+fn describe(status: ExitStatus) -> String {
     format!("the process ended with {status}")
+}
+
+/// The end of a child process.
+pub enum Ended {
+    /// It did its work and wrote this.
+    Done { stdout: String },
+    /// It reported an error, on standard error.
+    Refused,
+    /// A signal or a panic ended it.
+    Died { how: String },
+    /// It took too long.
+    Hung,
+}
+
+/// Runs this program with other arguments; its errors go where ours go.
+pub fn run_child(arguments: &[OsString], timeout: Duration) -> anyhow::Result<Ended> {
+    let program = std::env::current_exe().context("the path of this program")?;
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cannot start a child process")?;
+    let mut stdout = child.stdout.take().context("a child's output")?;
+    let (sender, output) = sync_channel(1);
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let read = stdout.read_to_end(&mut bytes).map(|_| bytes);
+        // Nobody waits any more if the child took too long.
+        let _ = sender.send(read);
+    });
+    let bytes = match output.recv_timeout(timeout) {
+        Ok(bytes) => bytes.context("a child's output")?,
+        Err(_) => {
+            // It may have ended by itself meanwhile; then there is nothing to kill.
+            let _ = child.kill();
+            child.wait().context("a child process")?;
+            return Ok(Ended::Hung);
+        }
+    };
+    let status = child.wait().context("a child process")?;
+    Ok(match status.code() {
+        Some(0) => Ended::Done {
+            stdout: String::from_utf8(bytes).context("a child's output")?,
+        },
+        Some(2) => Ended::Refused,
+        _ => Ended::Died {
+            how: describe(status),
+        },
+    })
 }

@@ -57,6 +57,8 @@ enum Finding {
     Nothing,
     /// Something was found: exit status 1.
     Something,
+    /// A child process could not do its work and has said why: exit status 2.
+    Error,
 }
 
 /// Parses the arguments, runs the subcommand, reports an error.
@@ -72,6 +74,7 @@ pub fn main() -> ExitCode {
     match result {
         Ok(Finding::Nothing) => ExitCode::SUCCESS,
         Ok(Finding::Something) => ExitCode::from(1),
+        Ok(Finding::Error) => ExitCode::from(2),
         // The reader has gone, as `head` does when it has seen enough.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
