@@ -155,7 +155,7 @@ impl Draw<'_, '_> {
         } else {
             self.types_or_wide(0)
         };
-        let of_results = if self.chance(4) { count } else { 0 };
+        let of_results = if self.chance(3) { count } else { 0 };
         let of_switches = if self.chance(15) { count } else { 0 };
         let first = Family {
             results: self.results(of_results),
@@ -163,30 +163,37 @@ impl Draw<'_, '_> {
             params,
             symmetric,
             switch_tag: 0,
-            open: self.chance(30),
+            open: self.chance(40),
         };
         let loop_params = first.loop_params(0);
         plan.families.push(first);
         for _ in 1..count {
             // A suffix of the first family's, so that whoever suspends can be resumed by drivers of either.
             let from = self.below(loop_params.len() as u32 + 1) as usize;
-            let of_results = if self.chance(15) { count } else { 0 };
+            let of_results = if self.chance(12) { count } else { 0 };
             plan.families.push(Family {
                 params: loop_params[from..].to_vec(),
                 results: self.results(of_results),
                 symmetric: false,
                 switch_values: self.types(0, 2, count),
                 switch_tag: 0,
-                open: self.chance(20),
+                open: self.chance(30),
             });
         }
     }
 
+    /// Results of a family; with a continuation among them if `families` is not 0.
     fn results(&mut self, families: u8) -> Vec<ValueType> {
+        if families > 0 {
+            let mut results = self.types(0, 2, families);
+            let family = self.below(u32::from(families)) as u8;
+            results.push(ValueType::ContRef(family));
+            return results;
+        }
         if self.chance(30) {
             Vec::new()
         } else {
-            self.types_or_wide(families)
+            self.types_or_wide(0)
         }
     }
 

@@ -35,7 +35,7 @@ impl Draw<'_, '_> {
                         let mut actions = self.step(plan, family);
                         script.actions.append(&mut actions);
                     }
-                    if self.chance(5) {
+                    if self.chance(8) {
                         let mask = self.weighted(&[(50, 3), (50, 1)]);
                         let ending = match self.chance(50) {
                             true => Action::Trap(self.trap_kind()),
@@ -107,6 +107,9 @@ impl Draw<'_, '_> {
         }
         if self.chance(60) {
             wanted.push(vec![self.once(plan, 0, false)]);
+        }
+        if !plan.callbacks.is_empty() && self.chance(30) {
+            wanted.push(vec![Action::Reenter(self.byte()), self.suspend(plan)]);
         }
         for driver in 1..plan.drivers.len() as u8 {
             wanted.push(vec![self.drive_inner(plan, driver)]);
