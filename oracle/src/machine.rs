@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::code::{Code, Instr};
 use crate::config::{Config, Limits};
 use crate::error::{Exhausted, Location, TrapKind};
-use crate::exec::Step;
+use crate::exec::{Pc, STOP, Step};
 use crate::heap::object::Objects;
 use crate::heap::{Continuations, Exceptions};
 use crate::instance::InstanceData;
@@ -124,8 +124,12 @@ pub(crate) struct Machine {
     pub values: Vec<u64>,
     pub frames: Vec<Frame>,
     pub instance: u32,
-    /// Store address of the current instance's memory 0 (anything if it has none).
+    /// Store address of the current instance's memory 0; beyond all memories if it has none.
     pub memory0: u32,
+    /// That memory's bytes, while the dispatch loop runs.
+    pub memory: Vec<u8>,
+    /// Why a handler stops the dispatch loop.
+    pub stop: Stop,
     pub current: Option<StackId>,
     /// Stacks in the running chain, from the innermost host entry on.
     pub chain: u32,
@@ -172,7 +176,9 @@ impl Machine {
             values: Vec::new(),
             frames: Vec::new(),
             instance: NOWHERE,
-            memory0: 0,
+            memory0: u32::MAX,
+            memory: Vec::new(),
+            stop: Stop::Done,
             current: None,
             chain: 0,
             depth: 0,
@@ -266,11 +272,11 @@ impl Machine {
         Ok(())
     }
 
-    /// Remembers where the current function goes on.
+    /// Remembers that the current function goes on at `pc`.
     #[inline(always)]
-    pub fn push_frame(&mut self) {
+    pub fn push_frame(&mut self, pc: usize) {
         self.frames.push(Frame {
-            pc: self.pc as u32,
+            pc: pc as u32,
             fp: self.fp as u32,
             instance: self.instance,
         });
@@ -290,7 +296,7 @@ impl Machine {
         if instance != NOWHERE {
             let data = &self.instances[instance as usize];
             self.instrs = data.module.code.instrs.clone();
-            self.memory0 = data.memories.first().copied().unwrap_or(0);
+            self.memory0 = data.memories.first().copied().unwrap_or(u32::MAX);
         }
     }
 
@@ -298,7 +304,7 @@ impl Machine {
     pub fn call(&mut self, addr: u32, base: usize) -> Step {
         match self.funcs[addr as usize].kind {
             FuncKind::Wasm { .. } => {
-                self.push_frame();
+                self.push_frame(self.pc);
                 self.fp = base;
                 self.invoke(addr)
             }
@@ -349,6 +355,13 @@ impl Machine {
         self.fp = frame.fp as usize;
         self.enter_instance(frame.instance);
         Ok(())
+    }
+
+    /// What a handler answers that traps.
+    #[cold]
+    pub fn trap(&mut self, kind: TrapKind) -> Pc {
+        self.stop = Stop::Trap(kind);
+        STOP
     }
 
     /// The executing instruction's place in its module.

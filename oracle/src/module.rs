@@ -17,6 +17,7 @@ use wasmparser::{
 use crate::code::Code;
 use crate::config::Engine;
 use crate::error::Error;
+use crate::exec::ops::Op;
 use crate::features;
 use crate::translate::{CodeBuilder, FunctionTranslator, Unsupported};
 use crate::types::convert::ModuleTypes;
@@ -525,7 +526,11 @@ impl<'a> Reader<'a> {
             .zip(&self.exports)
             .map(|(i, (name, ..))| (name.clone(), i))
             .collect();
-        let builder = self.builder;
+        let mut builder = self.builder;
+        // Now that all functions have their place, calls name it.
+        for instr in builder.instrs.iter_mut().filter(|i| i.op == Op::Call) {
+            instr.b = builder.bodies[instr.b as usize].start;
+        }
         Ok(Module {
             engine: self.engine,
             data: Arc::new(ModuleData {

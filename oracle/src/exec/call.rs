@@ -3,19 +3,19 @@
 //! The arguments stand in consecutive slots from `a` on; the callee's frame begins there.
 //! A tail call finds them moved to its own frame's base.
 
-use super::Step;
+use super::frame::get;
+use super::{LEAVE, Pc, RELOAD, Slots, Step};
 use crate::code::Instr;
 use crate::error::TrapKind;
-use crate::machine::{Machine, Stop};
+use crate::machine::{FuncKind, Machine, Stop};
 use crate::value::{NULL, word_func};
 
-/// `call` of one of the module's own functions: `b` is its place among them.
-pub(crate) fn call(m: &mut Machine, i: Instr) -> Step {
-    let entry = m.code().bodies[i.b as usize].start;
-    m.push_frame();
+/// `call` of one of the module's own functions: `b` is where its code begins.
+pub(crate) fn call(m: &mut Machine, _: &mut Slots, i: Instr, pc: Pc) -> Pc {
+    m.push_frame(pc + 1);
     m.fp += i.a as usize;
-    m.pc = entry as usize;
-    Ok(())
+    m.pc = i.b as usize;
+    RELOAD
 }
 
 /// `call` of an imported function: `b` is its index.
@@ -25,14 +25,43 @@ pub(crate) fn call_import(m: &mut Machine, i: Instr) -> Step {
 }
 
 /// `call_indirect`: `b` is the site, `c` has the table index.
-pub(crate) fn call_indirect(m: &mut Machine, i: Instr) -> Step {
-    let addr = callee_of_table(m, i)?;
-    m.call(addr, m.fp + i.a as usize)
+pub(crate) fn call_indirect(m: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) -> Pc {
+    match callee_of_table(m, i, get(f, i.c)) {
+        Ok(addr) => call_own(m, addr, i, pc),
+        Err(kind) => m.trap(kind),
+    }
 }
 
 /// `call_ref`: `c` has the reference.
-pub(crate) fn call_ref(m: &mut Machine, i: Instr) -> Step {
-    let addr = callee_of_ref(m, i)?;
+pub(crate) fn call_ref(m: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) -> Pc {
+    match callee_of_ref(get(f, i.c)) {
+        Ok(addr) => call_own(m, addr, i, pc),
+        Err(kind) => m.trap(kind),
+    }
+}
+
+/// Calls a function of the current instance; leaves with any other.
+fn call_own(m: &mut Machine, addr: u32, i: Instr, pc: Pc) -> Pc {
+    match m.funcs[addr as usize].kind {
+        FuncKind::Wasm { instance, body } if instance == m.instance => {
+            m.push_frame(pc + 1);
+            m.fp += i.a as usize;
+            m.pc = m.code().bodies[body as usize].start as usize;
+            RELOAD
+        }
+        _ => LEAVE,
+    }
+}
+
+/// `call_indirect` of another instance's function or a host function.
+pub(crate) fn call_indirect_across(m: &mut Machine, i: Instr) -> Step {
+    let addr = callee_of_table(m, i, m.get(i.c)).map_err(Stop::Trap)?;
+    m.call(addr, m.fp + i.a as usize)
+}
+
+/// `call_ref` of another instance's function or a host function.
+pub(crate) fn call_ref_across(m: &mut Machine, i: Instr) -> Step {
+    let addr = callee_of_ref(m.get(i.c)).map_err(Stop::Trap)?;
     m.call(addr, m.fp + i.a as usize)
 }
 
@@ -44,39 +73,36 @@ pub(crate) fn return_call(m: &mut Machine, i: Instr) -> Step {
 
 /// `return_call_indirect`: as `call_indirect`.
 pub(crate) fn return_call_indirect(m: &mut Machine, i: Instr) -> Step {
-    let addr = callee_of_table(m, i)?;
+    let addr = callee_of_table(m, i, m.get(i.c)).map_err(Stop::Trap)?;
     m.invoke(addr)
 }
 
 /// `return_call_ref`: as `call_ref`.
 pub(crate) fn return_call_ref(m: &mut Machine, i: Instr) -> Step {
-    let addr = callee_of_ref(m, i)?;
+    let addr = callee_of_ref(m.get(i.c)).map_err(Stop::Trap)?;
     m.invoke(addr)
 }
 
-fn callee_of_ref(m: &Machine, i: Instr) -> Result<u32, Stop> {
-    match m.get(i.c) {
-        NULL => Err(Stop::Trap(TrapKind::NullFunctionReference)),
+fn callee_of_ref(word: u64) -> Result<u32, TrapKind> {
+    match word {
+        NULL => Err(TrapKind::NullFunctionReference),
         word => Ok(word_func(word)),
     }
 }
 
-fn callee_of_table(m: &Machine, i: Instr) -> Result<u32, Stop> {
+fn callee_of_table(m: &Machine, i: Instr, index: u64) -> Result<u32, TrapKind> {
     let instance = m.instance();
     let site = instance.module.code.indirect[i.b as usize];
     let table = &m.tables[instance.tables[site.table as usize] as usize];
-    let Some(&word) = usize::try_from(m.get(i.c))
-        .ok()
-        .and_then(|index| table.elements.get(index))
-    else {
-        return Err(Stop::Trap(TrapKind::UndefinedElement));
-    };
+    let element = usize::try_from(index).ok();
+    let element = element.and_then(|index| table.elements.get(index));
+    let word = *element.ok_or(TrapKind::UndefinedElement)?;
     if word == NULL {
-        return Err(Stop::Trap(TrapKind::UninitializedElement));
+        return Err(TrapKind::UninitializedElement);
     }
     let addr = word_func(word);
     if !m.types.is_sub(m.funcs[addr as usize].ty, site.ty) {
-        return Err(Stop::Trap(TrapKind::IndirectCallTypeMismatch));
+        return Err(TrapKind::IndirectCallTypeMismatch);
     }
     Ok(addr)
 }

@@ -1,81 +1,134 @@
 //! Control instructions within a function (specification: "Control Instructions").
 
-use super::Step;
+use super::frame::get;
+use super::numeric::{Number, constant};
+use super::{LEAVE, Pc, RELOAD, Slots, Step};
 use crate::code::Instr;
 use crate::error::{Exhausted, TrapKind};
-use crate::machine::{Machine, Stop};
+use crate::machine::{BASE, Machine, Stop};
 use crate::value::NULL;
 
 /// `unreachable`
-pub(crate) fn unreachable(_: &mut Machine, _: Instr) -> Step {
-    Err(Stop::Trap(TrapKind::Unreachable))
+pub(crate) fn unreachable(m: &mut Machine, _: &mut Slots, _: Instr, _: Pc) -> Pc {
+    m.trap(TrapKind::Unreachable)
 }
 
 /// `nop`; also what stands for a source instruction without code when coverage is on.
-pub(crate) fn nop(_: &mut Machine, _: Instr) -> Step {
-    Ok(())
+pub(crate) fn nop(_: &mut Machine, _: &mut Slots, _: Instr, pc: Pc) -> Pc {
+    pc + 1
 }
 
 /// Every function's first instruction: `a` slots of parameters are there, `b` slots of
 /// other locals are set to their default value, `c` slots are the whole frame.
-pub(crate) fn enter(m: &mut Machine, i: Instr) -> Step {
+pub(crate) fn enter(m: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) -> Pc {
+    if m.depth > m.limits.call_depth || f.len() < i.c as usize {
+        return LEAVE;
+    }
+    // Zero is the default of every type that has one.
+    f[i.a as usize..(i.a + i.b) as usize].fill(0);
+    pc + 1
+}
+
+/// The same where the stack has to grow, or must not.
+pub(crate) fn enter_growing(m: &mut Machine, i: Instr) -> Step {
     if m.depth > m.limits.call_depth {
         return Err(Stop::Exhausted(Exhausted::CallStack));
     }
     m.reserve(m.fp + i.c as usize)?;
     let locals = m.fp + i.a as usize;
-    // Zero is the default of every type that has one.
     m.values[locals..locals + i.b as usize].fill(0);
     Ok(())
 }
 
 /// `br` to `b`.
-pub(crate) fn br(m: &mut Machine, i: Instr) -> Step {
-    m.pc = i.b as usize;
-    Ok(())
+pub(crate) fn br(_: &mut Machine, _: &mut Slots, i: Instr, _: Pc) -> Pc {
+    i.b as usize
 }
 
-/// `br_if` to `b`.
-pub(crate) fn br_if(m: &mut Machine, i: Instr) -> Step {
-    if m.get(i.a) as u32 != 0 {
-        m.pc = i.b as usize;
-    }
-    Ok(())
+/// Conditional branches to `b`.
+macro_rules! branches {
+    ($($(#[$doc:meta])* $name:ident: |$x:ident| $e:expr;)*) => {
+        $($(#[$doc])*
+        pub(crate) fn $name(_: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) -> Pc {
+            let $x = get(f, i.a);
+            if $e { i.b as usize } else { pc + 1 }
+        })*
+    };
 }
 
-/// The opposite of `br_if`: `if`, and branches that have to move values first.
-pub(crate) fn br_unless(m: &mut Machine, i: Instr) -> Step {
-    if m.get(i.a) as u32 == 0 {
-        m.pc = i.b as usize;
-    }
-    Ok(())
+branches! {
+    /// `br_if`
+    br_if: |x| x as u32 != 0;
+    /// The opposite of `br_if`: `if`, and branches that have to move values first.
+    br_unless: |x| x as u32 == 0;
+    /// `br_on_null`
+    br_on_null: |x| x == NULL;
+    /// `br_on_non_null`
+    br_on_non_null: |x| x != NULL;
 }
 
-/// `br_on_null` to `b`.
-pub(crate) fn br_on_null(m: &mut Machine, i: Instr) -> Step {
-    if m.get(i.a) == NULL {
-        m.pc = i.b as usize;
-    }
-    Ok(())
+/// A comparison with the branch on it, to `c`. The second handler's second operand is the
+/// constant in `b`.
+macro_rules! compare_branches {
+    ($($name:ident, $with_constant:ident: $t:ty => $op:tt;)*) => {
+        $(pub(crate) fn $name(_: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) -> Pc {
+            let x = <$t>::from_slot(get(f, i.a));
+            let y = <$t>::from_slot(get(f, i.b));
+            if x $op y { i.c as usize } else { pc + 1 }
+        }
+        pub(crate) fn $with_constant(_: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) -> Pc {
+            let x = <$t>::from_slot(get(f, i.a));
+            let y = <$t>::from_slot(constant(i));
+            if x $op y { i.c as usize } else { pc + 1 }
+        })*
+    };
 }
 
-/// `br_on_non_null` to `b`.
-pub(crate) fn br_on_non_null(m: &mut Machine, i: Instr) -> Step {
-    if m.get(i.a) != NULL {
-        m.pc = i.b as usize;
-    }
-    Ok(())
+compare_branches! {
+    br_if_i32_eq, br_if_i32_eq_const: i32 => ==;
+    br_if_i32_ne, br_if_i32_ne_const: i32 => !=;
+    br_if_i32_lt_s, br_if_i32_lt_s_const: i32 => <;
+    br_if_i32_lt_u, br_if_i32_lt_u_const: u32 => <;
+    br_if_i32_gt_s, br_if_i32_gt_s_const: i32 => >;
+    br_if_i32_gt_u, br_if_i32_gt_u_const: u32 => >;
+    br_if_i32_le_s, br_if_i32_le_s_const: i32 => <=;
+    br_if_i32_le_u, br_if_i32_le_u_const: u32 => <=;
+    br_if_i32_ge_s, br_if_i32_ge_s_const: i32 => >=;
+    br_if_i32_ge_u, br_if_i32_ge_u_const: u32 => >=;
+    br_if_i64_eq, br_if_i64_eq_const: i64 => ==;
+    br_if_i64_ne, br_if_i64_ne_const: i64 => !=;
+    br_if_i64_lt_s, br_if_i64_lt_s_const: i64 => <;
+    br_if_i64_lt_u, br_if_i64_lt_u_const: u64 => <;
+    br_if_i64_gt_s, br_if_i64_gt_s_const: i64 => >;
+    br_if_i64_gt_u, br_if_i64_gt_u_const: u64 => >;
+    br_if_i64_le_s, br_if_i64_le_s_const: i64 => <=;
+    br_if_i64_le_u, br_if_i64_le_u_const: u64 => <=;
+    br_if_i64_ge_s, br_if_i64_ge_s_const: i64 => >=;
+    br_if_i64_ge_u, br_if_i64_ge_u_const: u64 => >=;
 }
 
 /// `br_table`: `b` is the first of `c` targets, the last one being the default.
-pub(crate) fn br_table(m: &mut Machine, i: Instr) -> Step {
-    let index = (m.get(i.a) as u32).min(i.c - 1);
-    m.pc = m.code().branches[(i.b + index) as usize] as usize;
-    Ok(())
+pub(crate) fn br_table(m: &mut Machine, f: &mut Slots, i: Instr, _: Pc) -> Pc {
+    let index = (get(f, i.a) as u32).min(i.c - 1);
+    m.code().branches[(i.b + index) as usize] as usize
 }
 
 /// `return`, and the end of a function: the results stand at the frame's base, which is
 /// where the caller expects them.
-pub(crate) fn return_(m: &mut Machine, _: Instr) -> Step {
+pub(crate) fn return_(m: &mut Machine, _: &mut Slots, _: Instr, _: Pc) -> Pc {
+    match m.frames.last() {
+        Some(frame) if frame.pc != BASE && frame.instance == m.instance => {
+            m.pc = frame.pc as usize;
+            m.fp = frame.fp as usize;
+            m.frames.pop();
+            m.depth -= 1;
+            RELOAD
+        }
+        _ => LEAVE,
+    }
+}
+
+/// The same to another instance, or from a stack's first function.
+pub(crate) fn return_across(m: &mut Machine, _: Instr) -> Step {
     m.return_to_caller()
 }

@@ -1,6 +1,9 @@
 //! The dispatch loop: the one place where instructions are fetched and executed.
 
-use super::ops::HANDLERS;
+use std::sync::Arc;
+
+use super::ops::{HANDLERS, MACHINE_HANDLERS};
+use super::{Pc, RELOAD, STOP};
 use crate::error::Exhausted;
 use crate::machine::{Machine, Stop};
 
@@ -8,40 +11,69 @@ impl Machine {
     /// Executes until there is a reason to stop.
     pub fn execute(&mut self) -> Stop {
         if self.coverage || self.fuel.is_some() {
-            self.execute_observed()
+            self.dispatch::<true>()
         } else {
-            self.execute_plain()
+            self.dispatch::<false>()
         }
     }
 
-    fn execute_plain(&mut self) -> Stop {
+    fn dispatch<const OBSERVED: bool>(&mut self) -> Stop {
+        let mut code = self.instrs.clone();
         loop {
-            let instr = self.instrs[self.pc];
-            self.pc += 1;
-            if let Err(stop) = HANDLERS[instr.op as usize](self, instr) {
-                return stop;
+            if !Arc::ptr_eq(&code, &self.instrs) {
+                code = self.instrs.clone();
             }
-        }
-    }
-
-    /// The same loop, which also counts and remembers.
-    fn execute_observed(&mut self) -> Stop {
-        loop {
-            if let Some(fuel) = &mut self.fuel {
-                if *fuel == 0 {
-                    return Stop::Exhausted(Exhausted::Instructions);
+            let mut values = std::mem::take(&mut self.values);
+            self.swap_memory();
+            let mut frame = &mut values[self.fp..];
+            let mut pc = self.pc;
+            let (answer, instr) = loop {
+                let instr = code[pc];
+                if OBSERVED && !self.observe(pc) {
+                    self.stop = Stop::Exhausted(Exhausted::Instructions);
+                    break (STOP, instr);
                 }
-                *fuel -= 1;
+                let next = HANDLERS[instr.op as usize](self, frame, instr, pc);
+                if next < code.len() {
+                    pc = next;
+                } else if next == RELOAD {
+                    frame = &mut values[self.fp..];
+                    pc = self.pc;
+                } else {
+                    break (next, instr);
+                }
+            };
+            self.pc = pc + 1;
+            self.values = values;
+            self.swap_memory();
+            if answer == STOP {
+                return self.stop;
             }
-            if self.coverage {
-                let executed = &mut self.instances[self.instance as usize].executed;
-                executed[self.pc / 64] |= 1 << (self.pc % 64);
-            }
-            let instr = self.instrs[self.pc];
-            self.pc += 1;
-            if let Err(stop) = HANDLERS[instr.op as usize](self, instr) {
+            if let Err(stop) = MACHINE_HANDLERS[instr.op as usize](self, instr) {
                 return stop;
             }
         }
+    }
+
+    /// Moves memory 0's bytes to where loads and stores look for them, or back.
+    fn swap_memory(&mut self) {
+        if let Some(memory) = self.memories.get_mut(self.memory0 as usize) {
+            std::mem::swap(&mut memory.bytes, &mut self.memory);
+        }
+    }
+
+    /// Remembers that an instruction is executed, and counts it; false if it must not be.
+    fn observe(&mut self, pc: Pc) -> bool {
+        if let Some(fuel) = &mut self.fuel {
+            if *fuel == 0 {
+                return false;
+            }
+            *fuel -= 1;
+        }
+        if self.coverage {
+            let executed = &mut self.instances[self.instance as usize].executed;
+            executed[pc / 64] |= 1 << (pc % 64);
+        }
+        true
     }
 }

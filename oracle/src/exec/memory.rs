@@ -4,8 +4,9 @@
 //! (loads) or `c` (stores, whose value is in `b`). Addresses of 32 and 64 bits look the same
 //! in a slot. An offset of more than 32 bits is added before, by [`effective_address`].
 
-use super::Step;
+use super::frame::{get, set};
 use super::numeric::Number;
+use super::{LEAVE, Pc, Slots, Step};
 use crate::code::Instr;
 use crate::error::TrapKind;
 use crate::machine::{Machine, MemoryData, Stop};
@@ -65,47 +66,56 @@ fn bytes_of(pages: u64, ty: MemoryType) -> Option<u64> {
     (bytes <= MAX_BYTES).then_some(bytes)
 }
 
+/// The bytes at an address; none beyond the memory's end.
+#[inline(always)]
+fn chunk<const N: usize>(bytes: &[u8], address: u64, offset: u32) -> Option<[u8; N]> {
+    let at = usize::try_from(address.checked_add(u64::from(offset))?).ok()?;
+    bytes.get(at..)?.first_chunk::<N>().copied()
+}
+
+/// The same, to be changed.
+#[inline(always)]
+fn chunk_mut<const N: usize>(bytes: &mut [u8], address: u64, offset: u32) -> Option<&mut [u8; N]> {
+    let at = usize::try_from(address.checked_add(u64::from(offset))?).ok()?;
+    bytes.get_mut(at..)?.first_chunk_mut::<N>()
+}
+
 impl Machine {
-    #[inline(always)]
     fn memory_address(&self, index: u16) -> usize {
-        if index == 0 {
-            self.memory0 as usize
-        } else {
-            self.instance().memories[index as usize] as usize
-        }
+        self.instance().memories[index as usize] as usize
     }
 
-    #[inline(always)]
+    /// What a load from any memory reads.
     pub fn load<const N: usize>(&self, i: Instr) -> Result<[u8; N], Stop> {
         let bytes = &self.memories[self.memory_address(i.d)].bytes;
-        let at = self.get(i.a).checked_add(u64::from(i.b));
-        at.and_then(|at| usize::try_from(at).ok())
-            .and_then(|at| bytes.get(at..)?.first_chunk::<N>())
-            .copied()
-            .ok_or(OUT_OF_BOUNDS)
+        chunk(bytes, self.get(i.a), i.b).ok_or(OUT_OF_BOUNDS)
     }
 
-    #[inline(always)]
+    /// Stores to any memory.
     pub fn store<const N: usize>(&mut self, i: Instr, value: [u8; N]) -> Step {
         let memory = self.memory_address(i.d);
-        let at = self.get(i.a).checked_add(u64::from(i.c));
-        let place = at
-            .and_then(|at| usize::try_from(at).ok())
-            .and_then(|at| {
-                self.memories[memory]
-                    .bytes
-                    .get_mut(at..)?
-                    .first_chunk_mut::<N>()
-            })
-            .ok_or(OUT_OF_BOUNDS)?;
-        *place = value;
+        let address = self.get(i.a);
+        let bytes = &mut self.memories[memory].bytes;
+        *chunk_mut(bytes, address, i.c).ok_or(OUT_OF_BOUNDS)? = value;
         Ok(())
     }
 }
 
+/// Loads: the first handler is for memory 0, the second one for the others.
 macro_rules! loads {
-    ($($name:ident: $memory:ty => $value:ty;)*) => {
-        $(pub(crate) fn $name(m: &mut Machine, i: Instr) -> Step {
+    ($($name:ident, $other:ident: $memory:ty => $value:ty;)*) => {
+        $(pub(crate) fn $name(m: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) -> Pc {
+            if i.d != 0 {
+                return LEAVE;
+            }
+            let Some(bytes) = chunk(&m.memory, get(f, i.a), i.b) else {
+                return m.trap(TrapKind::MemoryOutOfBounds);
+            };
+            let v = <$memory>::from_le_bytes(bytes);
+            set(f, i.c, <$value>::from(v).into_slot());
+            pc + 1
+        }
+        pub(crate) fn $other(m: &mut Machine, i: Instr) -> Step {
             let v = <$memory>::from_le_bytes(m.load(i)?);
             m.set(i.c, <$value>::from(v).into_slot());
             Ok(())
@@ -113,9 +123,21 @@ macro_rules! loads {
     };
 }
 
+/// Stores, in the same way.
 macro_rules! stores {
-    ($($name:ident: $memory:ty;)*) => {
-        $(pub(crate) fn $name(m: &mut Machine, i: Instr) -> Step {
+    ($($name:ident, $other:ident: $memory:ty;)*) => {
+        $(pub(crate) fn $name(m: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) -> Pc {
+            if i.d != 0 {
+                return LEAVE;
+            }
+            let v = get(f, i.b) as $memory;
+            let Some(place) = chunk_mut(&mut m.memory, get(f, i.a), i.c) else {
+                return m.trap(TrapKind::MemoryOutOfBounds);
+            };
+            *place = v.to_le_bytes();
+            pc + 1
+        }
+        pub(crate) fn $other(m: &mut Machine, i: Instr) -> Step {
             let v = m.get(i.b) as $memory;
             m.store(i, v.to_le_bytes())
         })*
@@ -123,33 +145,33 @@ macro_rules! stores {
 }
 
 loads! {
-    i32_load: u32 => u32;
-    i32_load8_s: i8 => i32;
-    i32_load8_u: u8 => u32;
-    i32_load16_s: i16 => i32;
-    i32_load16_u: u16 => u32;
-    i64_load: u64 => u64;
-    i64_load8_s: i8 => i64;
-    i64_load8_u: u8 => u64;
-    i64_load16_s: i16 => i64;
-    i64_load16_u: u16 => u64;
-    i64_load32_s: i32 => i64;
-    i64_load32_u: u32 => u64;
+    i32_load, i32_load_other: u32 => u32;
+    i32_load8_s, i32_load8_s_other: i8 => i32;
+    i32_load8_u, i32_load8_u_other: u8 => u32;
+    i32_load16_s, i32_load16_s_other: i16 => i32;
+    i32_load16_u, i32_load16_u_other: u16 => u32;
+    i64_load, i64_load_other: u64 => u64;
+    i64_load8_s, i64_load8_s_other: i8 => i64;
+    i64_load8_u, i64_load8_u_other: u8 => u64;
+    i64_load16_s, i64_load16_s_other: i16 => i64;
+    i64_load16_u, i64_load16_u_other: u16 => u64;
+    i64_load32_s, i64_load32_s_other: i32 => i64;
+    i64_load32_u, i64_load32_u_other: u32 => u64;
     // Floats are moved as bits, so that NaNs keep theirs.
-    f32_load: u32 => u32;
-    f64_load: u64 => u64;
+    f32_load, f32_load_other: u32 => u32;
+    f64_load, f64_load_other: u64 => u64;
 }
 
 stores! {
-    i32_store: u32;
-    i32_store8: u8;
-    i32_store16: u16;
-    i64_store: u64;
-    i64_store8: u8;
-    i64_store16: u16;
-    i64_store32: u32;
-    f32_store: u32;
-    f64_store: u64;
+    i32_store, i32_store_other: u32;
+    i32_store8, i32_store8_other: u8;
+    i32_store16, i32_store16_other: u16;
+    i64_store, i64_store_other: u64;
+    i64_store8, i64_store8_other: u8;
+    i64_store16, i64_store16_other: u16;
+    i64_store32, i64_store32_other: u32;
+    f32_store, f32_store_other: u32;
+    f64_store, f64_store_other: u64;
 }
 
 /// Adds the offset in slot `b` to the address in slot `a`.

@@ -4,10 +4,11 @@
 //! deterministic profile asks; operations that only move bits (`neg`, `abs`, `copysign`,
 //! reinterpretations, loads) keep them.
 
-use super::Step;
+use super::frame::{get, get_wide, set, set_wide};
+use super::{Pc, Slots};
 use crate::code::Instr;
 use crate::error::TrapKind;
-use crate::machine::{Machine, Stop};
+use crate::machine::Machine;
 
 /// A number in a slot.
 pub(crate) trait Number: Copy {
@@ -60,23 +61,37 @@ pub(crate) fn canon64(v: f64) -> f64 {
 
 macro_rules! unary {
     ($($name:ident: $t:ty => |$x:ident| $e:expr;)*) => {
-        $(pub(crate) fn $name(m: &mut Machine, i: Instr) -> Step {
-            let $x = <$t>::from_slot(m.get(i.a));
-            m.set(i.c, Number::into_slot($e));
-            Ok(())
+        $(pub(crate) fn $name(_: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) -> Pc {
+            let $x = <$t>::from_slot(get(f, i.a));
+            set(f, i.c, Number::into_slot($e));
+            pc + 1
         })*
     };
 }
 
+/// Handlers of two operands; where there is a second name, it is the handler whose second
+/// operand is the constant in `b`, sign-extended.
 macro_rules! binary {
-    ($($name:ident: $t:ty => |$x:ident, $y:ident| $e:expr;)*) => {
-        $(pub(crate) fn $name(m: &mut Machine, i: Instr) -> Step {
-            let $x = <$t>::from_slot(m.get(i.a));
-            let $y = <$t>::from_slot(m.get(i.b));
-            m.set(i.c, Number::into_slot($e));
-            Ok(())
-        })*
+    ($($name:ident $(, $with_constant:ident)?: $t:ty => |$x:ident, $y:ident| $e:expr;)*) => {
+        $(pub(crate) fn $name(_: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) -> Pc {
+            let $x = <$t>::from_slot(get(f, i.a));
+            let $y = <$t>::from_slot(get(f, i.b));
+            set(f, i.c, Number::into_slot($e));
+            pc + 1
+        }
+        $(pub(crate) fn $with_constant(_: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) -> Pc {
+            let $x = <$t>::from_slot(get(f, i.a));
+            let $y = <$t>::from_slot(constant(i));
+            set(f, i.c, Number::into_slot($e));
+            pc + 1
+        })?)*
     };
+}
+
+/// The constant in `b`.
+#[inline(always)]
+pub(super) fn constant(i: Instr) -> u64 {
+    i64::from(i.b as i32) as u64
 }
 
 unary! {
@@ -135,49 +150,49 @@ unary! {
 }
 
 binary! {
-    i32_eq: i32 => |x, y| x == y;
-    i32_ne: i32 => |x, y| x != y;
-    i32_lt_s: i32 => |x, y| x < y;
-    i32_lt_u: u32 => |x, y| x < y;
-    i32_gt_s: i32 => |x, y| x > y;
-    i32_gt_u: u32 => |x, y| x > y;
-    i32_le_s: i32 => |x, y| x <= y;
-    i32_le_u: u32 => |x, y| x <= y;
-    i32_ge_s: i32 => |x, y| x >= y;
-    i32_ge_u: u32 => |x, y| x >= y;
-    i32_add: u32 => |x, y| x.wrapping_add(y);
-    i32_sub: u32 => |x, y| x.wrapping_sub(y);
-    i32_mul: u32 => |x, y| x.wrapping_mul(y);
-    i32_and: u32 => |x, y| x & y;
-    i32_or: u32 => |x, y| x | y;
-    i32_xor: u32 => |x, y| x ^ y;
-    i32_shl: u32 => |x, y| x.wrapping_shl(y);
-    i32_shr_u: u32 => |x, y| x.wrapping_shr(y);
-    i32_shr_s: i32 => |x, y| x.wrapping_shr(y as u32);
-    i32_rotl: u32 => |x, y| x.rotate_left(y % 32);
-    i32_rotr: u32 => |x, y| x.rotate_right(y % 32);
+    i32_eq, i32_eq_const: i32 => |x, y| x == y;
+    i32_ne, i32_ne_const: i32 => |x, y| x != y;
+    i32_lt_s, i32_lt_s_const: i32 => |x, y| x < y;
+    i32_lt_u, i32_lt_u_const: u32 => |x, y| x < y;
+    i32_gt_s, i32_gt_s_const: i32 => |x, y| x > y;
+    i32_gt_u, i32_gt_u_const: u32 => |x, y| x > y;
+    i32_le_s, i32_le_s_const: i32 => |x, y| x <= y;
+    i32_le_u, i32_le_u_const: u32 => |x, y| x <= y;
+    i32_ge_s, i32_ge_s_const: i32 => |x, y| x >= y;
+    i32_ge_u, i32_ge_u_const: u32 => |x, y| x >= y;
+    i32_add, i32_add_const: u32 => |x, y| x.wrapping_add(y);
+    i32_sub, i32_sub_const: u32 => |x, y| x.wrapping_sub(y);
+    i32_mul, i32_mul_const: u32 => |x, y| x.wrapping_mul(y);
+    i32_and, i32_and_const: u32 => |x, y| x & y;
+    i32_or, i32_or_const: u32 => |x, y| x | y;
+    i32_xor, i32_xor_const: u32 => |x, y| x ^ y;
+    i32_shl, i32_shl_const: u32 => |x, y| x.wrapping_shl(y);
+    i32_shr_u, i32_shr_u_const: u32 => |x, y| x.wrapping_shr(y);
+    i32_shr_s, i32_shr_s_const: i32 => |x, y| x.wrapping_shr(y as u32);
+    i32_rotl, i32_rotl_const: u32 => |x, y| x.rotate_left(y % 32);
+    i32_rotr, i32_rotr_const: u32 => |x, y| x.rotate_right(y % 32);
 
-    i64_eq: i64 => |x, y| x == y;
-    i64_ne: i64 => |x, y| x != y;
-    i64_lt_s: i64 => |x, y| x < y;
-    i64_lt_u: u64 => |x, y| x < y;
-    i64_gt_s: i64 => |x, y| x > y;
-    i64_gt_u: u64 => |x, y| x > y;
-    i64_le_s: i64 => |x, y| x <= y;
-    i64_le_u: u64 => |x, y| x <= y;
-    i64_ge_s: i64 => |x, y| x >= y;
-    i64_ge_u: u64 => |x, y| x >= y;
-    i64_add: u64 => |x, y| x.wrapping_add(y);
-    i64_sub: u64 => |x, y| x.wrapping_sub(y);
-    i64_mul: u64 => |x, y| x.wrapping_mul(y);
-    i64_and: u64 => |x, y| x & y;
-    i64_or: u64 => |x, y| x | y;
-    i64_xor: u64 => |x, y| x ^ y;
-    i64_shl: u64 => |x, y| x.wrapping_shl(y as u32);
-    i64_shr_u: u64 => |x, y| x.wrapping_shr(y as u32);
-    i64_shr_s: i64 => |x, y| x.wrapping_shr(y as u32);
-    i64_rotl: u64 => |x, y| x.rotate_left((y % 64) as u32);
-    i64_rotr: u64 => |x, y| x.rotate_right((y % 64) as u32);
+    i64_eq, i64_eq_const: i64 => |x, y| x == y;
+    i64_ne, i64_ne_const: i64 => |x, y| x != y;
+    i64_lt_s, i64_lt_s_const: i64 => |x, y| x < y;
+    i64_lt_u, i64_lt_u_const: u64 => |x, y| x < y;
+    i64_gt_s, i64_gt_s_const: i64 => |x, y| x > y;
+    i64_gt_u, i64_gt_u_const: u64 => |x, y| x > y;
+    i64_le_s, i64_le_s_const: i64 => |x, y| x <= y;
+    i64_le_u, i64_le_u_const: u64 => |x, y| x <= y;
+    i64_ge_s, i64_ge_s_const: i64 => |x, y| x >= y;
+    i64_ge_u, i64_ge_u_const: u64 => |x, y| x >= y;
+    i64_add, i64_add_const: u64 => |x, y| x.wrapping_add(y);
+    i64_sub, i64_sub_const: u64 => |x, y| x.wrapping_sub(y);
+    i64_mul, i64_mul_const: u64 => |x, y| x.wrapping_mul(y);
+    i64_and, i64_and_const: u64 => |x, y| x & y;
+    i64_or, i64_or_const: u64 => |x, y| x | y;
+    i64_xor, i64_xor_const: u64 => |x, y| x ^ y;
+    i64_shl, i64_shl_const: u64 => |x, y| x.wrapping_shl(y as u32);
+    i64_shr_u, i64_shr_u_const: u64 => |x, y| x.wrapping_shr(y as u32);
+    i64_shr_s, i64_shr_s_const: i64 => |x, y| x.wrapping_shr(y as u32);
+    i64_rotl, i64_rotl_const: u64 => |x, y| x.rotate_left((y % 64) as u32);
+    i64_rotr, i64_rotr_const: u64 => |x, y| x.rotate_right((y % 64) as u32);
 
     f32_eq: f32 => |x, y| x == y;
     f32_ne: f32 => |x, y| x != y;
@@ -245,17 +260,17 @@ min_max!(min64, max64, f64, canon64);
 
 macro_rules! division {
     ($($name:ident: $t:ty => $checked:ident;)*) => {
-        $(pub(crate) fn $name(m: &mut Machine, i: Instr) -> Step {
-            let x = <$t>::from_slot(m.get(i.a));
-            let y = <$t>::from_slot(m.get(i.b));
+        $(pub(crate) fn $name(m: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) -> Pc {
+            let x = <$t>::from_slot(get(f, i.a));
+            let y = <$t>::from_slot(get(f, i.b));
             if y == 0 {
-                return Err(Stop::Trap(TrapKind::IntegerDivideByZero));
+                return m.trap(TrapKind::IntegerDivideByZero);
             }
             let Some(z) = x.$checked(y) else {
-                return Err(Stop::Trap(TrapKind::IntegerOverflow));
+                return m.trap(TrapKind::IntegerOverflow);
             };
-            m.set(i.c, z.into_slot());
-            Ok(())
+            set(f, i.c, z.into_slot());
+            pc + 1
         })*
     };
 }
@@ -271,15 +286,15 @@ division! {
 
 macro_rules! signed_remainder {
     ($($name:ident: $t:ty;)*) => {
-        $(pub(crate) fn $name(m: &mut Machine, i: Instr) -> Step {
-            let x = <$t>::from_slot(m.get(i.a));
-            let y = <$t>::from_slot(m.get(i.b));
+        $(pub(crate) fn $name(m: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) -> Pc {
+            let x = <$t>::from_slot(get(f, i.a));
+            let y = <$t>::from_slot(get(f, i.b));
             if y == 0 {
-                return Err(Stop::Trap(TrapKind::IntegerDivideByZero));
+                return m.trap(TrapKind::IntegerDivideByZero);
             }
             // The remainder of the smallest number by -1 is 0, unlike the quotient.
-            m.set(i.c, x.wrapping_rem(y).into_slot());
-            Ok(())
+            set(f, i.c, x.wrapping_rem(y).into_slot());
+            pc + 1
         })*
     };
 }
@@ -291,19 +306,19 @@ signed_remainder! {
 
 macro_rules! truncation {
     ($($name:ident: $f:ty => $t:ty, $low:expr, $high:expr;)*) => {
-        $(pub(crate) fn $name(m: &mut Machine, i: Instr) -> Step {
-            let x = <$f>::from_slot(m.get(i.a));
+        $(pub(crate) fn $name(m: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) -> Pc {
+            let x = <$f>::from_slot(get(f, i.a));
             if x.is_nan() {
-                return Err(Stop::Trap(TrapKind::InvalidConversionToInteger));
+                return m.trap(TrapKind::InvalidConversionToInteger);
             }
             // Both bounds are exact in the float type; the truncated number must lie
             // between them, the upper one excluded.
             let whole = x.trunc();
             if !($low..$high).contains(&whole) {
-                return Err(Stop::Trap(TrapKind::IntegerOverflow));
+                return m.trap(TrapKind::IntegerOverflow);
             }
-            m.set(i.c, (whole as $t).into_slot());
-            Ok(())
+            set(f, i.c, (whole as $t).into_slot());
+            pc + 1
         })*
     };
 }
@@ -333,30 +348,30 @@ fn halves(value: u128) -> [u64; 2] {
 }
 
 /// `i64.add128`: four halves stand from `a` on, and the result's two after it.
-pub(crate) fn i64_add128(m: &mut Machine, i: Instr) -> Step {
-    let sum = wide(m.get_wide(i.a)).wrapping_add(wide(m.get_wide(i.a + 2)));
-    m.set_wide(i.a, halves(sum));
-    Ok(())
+pub(crate) fn i64_add128(_: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) -> Pc {
+    let sum = wide(get_wide(f, i.a)).wrapping_add(wide(get_wide(f, i.a + 2)));
+    set_wide(f, i.a, halves(sum));
+    pc + 1
 }
 
 /// `i64.sub128`: as `i64.add128`.
-pub(crate) fn i64_sub128(m: &mut Machine, i: Instr) -> Step {
-    let difference = wide(m.get_wide(i.a)).wrapping_sub(wide(m.get_wide(i.a + 2)));
-    m.set_wide(i.a, halves(difference));
-    Ok(())
+pub(crate) fn i64_sub128(_: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) -> Pc {
+    let difference = wide(get_wide(f, i.a)).wrapping_sub(wide(get_wide(f, i.a + 2)));
+    set_wide(f, i.a, halves(difference));
+    pc + 1
 }
 
 /// `i64.mul_wide_s`: two factors stand from `a` on, and the result's halves after it.
-pub(crate) fn i64_mul_wide_s(m: &mut Machine, i: Instr) -> Step {
-    let [x, y] = m.get_wide(i.a);
+pub(crate) fn i64_mul_wide_s(_: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) -> Pc {
+    let [x, y] = get_wide(f, i.a);
     let product = i128::from(x as i64) * i128::from(y as i64);
-    m.set_wide(i.a, halves(product as u128));
-    Ok(())
+    set_wide(f, i.a, halves(product as u128));
+    pc + 1
 }
 
 /// `i64.mul_wide_u`: as `i64.mul_wide_s`.
-pub(crate) fn i64_mul_wide_u(m: &mut Machine, i: Instr) -> Step {
-    let [x, y] = m.get_wide(i.a);
-    m.set_wide(i.a, halves(u128::from(x) * u128::from(y)));
-    Ok(())
+pub(crate) fn i64_mul_wide_u(_: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) -> Pc {
+    let [x, y] = get_wide(f, i.a);
+    set_wide(f, i.a, halves(u128::from(x) * u128::from(y)));
+    pc + 1
 }

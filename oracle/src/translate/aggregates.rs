@@ -3,6 +3,7 @@
 use wasmparser::Operator;
 
 use super::FunctionTranslator;
+use super::control::Condition;
 use crate::code::{AggregateSite, Instr};
 use crate::exec::aggregate::Width;
 use crate::exec::ops::Op;
@@ -300,6 +301,12 @@ impl FunctionTranslator<'_> {
         let operand = self.pop_operand();
         let slot = self.slot_of(operand);
         self.push_back(operand);
-        self.br_when(depth, op, inverse, slot, ty);
+        let condition = Condition::Test {
+            op,
+            inverse,
+            a: slot,
+            c: ty,
+        };
+        self.br_when(depth, condition);
     }
 }

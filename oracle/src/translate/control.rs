@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use wasmparser::BlockType;
 
-use super::FunctionTranslator;
+use super::{FunctionTranslator, fuse};
 use crate::code::{Catch, Instr, Try};
 use crate::exec::ops::Op;
 use crate::types::{ValType, slots};
@@ -32,12 +32,23 @@ pub(super) enum Kind {
 pub(super) enum Fixup {
     /// Field `b` of an instruction.
     Instr(u32),
+    /// Field `c` of an instruction.
+    Compare(u32),
     /// An entry of the branch tables.
     Branch(u32),
     /// A catch clause.
     Catch(u32),
     /// A clause of a continuation site.
     Clause(u32, u32),
+}
+
+/// What decides a conditional branch.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Condition {
+    /// A test of slot `a`; `c` is an immediate.
+    Test { op: Op, inverse: Op, a: u32, c: u32 },
+    /// A comparison of slot `a` with slot or constant `b`.
+    Compare { op: Op, inverse: Op, a: u32, b: u32 },
 }
 
 /// A block being translated.
@@ -117,11 +128,8 @@ impl FunctionTranslator<'_> {
     }
 
     pub(super) fn begin_if(&mut self, ty: BlockType) {
-        let condition = self.pop();
-        self.begin_block(ty, |t| {
-            let at = t.emit_abc(Op::BrUnless, condition, 0, 0);
-            Kind::If(Some(Fixup::Instr(at)))
-        });
+        let condition = self.pop_condition();
+        self.begin_block(ty, |t| Kind::If(Some(t.emit_branch(condition, false))));
     }
 
     pub(super) fn begin_try_table(&mut self, table: &wasmparser::TryTable) {
@@ -162,6 +170,7 @@ impl FunctionTranslator<'_> {
     fn resolve(&mut self, fixup: Fixup, target: u32) {
         match fixup {
             Fixup::Instr(at) => self.code.instrs[at as usize].b = target,
+            Fixup::Compare(at) => self.code.instrs[at as usize].c = target,
             Fixup::Branch(at) => self.code.branches[at as usize] = target,
             Fixup::Catch(at) => self.code.catches[at as usize].target = target,
             Fixup::Clause(site, clause) => {
@@ -227,34 +236,95 @@ impl FunctionTranslator<'_> {
         self.set_unreachable();
     }
 
-    /// A branch taken if the test `op` of slot `a` says so; `inverse` is the opposite test,
-    /// and `c` an immediate of both.
-    pub(super) fn br_when(&mut self, depth: u32, op: Op, inverse: Op, a: u32, c: u32) {
+    /// Pops the operand of `br_if` or `if`. If the last instruction does nothing but make it
+    /// by a comparison, that instruction becomes part of the branch.
+    fn pop_condition(&mut self) -> Condition {
+        let producer = self.producer;
+        let operand = self.pop_operand();
+        if let Some(at) = producer
+            && operand.place == super::Place::Home
+            && self.code.instrs[at as usize].c == operand.home
+        {
+            let Instr { op, a, b, .. } = self.code.instrs[at as usize];
+            let condition = match (op, fuse::branch_on(op)) {
+                (_, Some((op, inverse))) => Some(Condition::Compare { op, inverse, a, b }),
+                (Op::I32Eqz, _) => Some(Condition::Test {
+                    op: Op::BrUnless,
+                    inverse: Op::BrIf,
+                    a,
+                    c: 0,
+                }),
+                (Op::RefIsNull, _) => Some(Condition::Test {
+                    op: Op::BrOnNull,
+                    inverse: Op::BrOnNonNull,
+                    a,
+                    c: 0,
+                }),
+                _ => None,
+            };
+            if let Some(condition) = condition {
+                self.code.instrs.pop();
+                self.code.offsets.pop();
+                self.operator_start = at;
+                self.producer = None;
+                return condition;
+            }
+        }
+        Condition::Test {
+            op: Op::BrIf,
+            inverse: Op::BrUnless,
+            a: self.slot_of(operand),
+            c: 0,
+        }
+    }
+
+    /// Emits a branch taken if a condition is what `holds` says.
+    fn emit_branch(&mut self, condition: Condition, holds: bool) -> Fixup {
+        match condition {
+            Condition::Test { op, inverse, a, c } => {
+                let op = if holds { op } else { inverse };
+                Fixup::Instr(self.emit_abc(op, a, 0, c))
+            }
+            Condition::Compare { op, inverse, a, b } => {
+                let op = if holds { op } else { inverse };
+                Fixup::Compare(self.emit_abc(op, a, b, 0))
+            }
+        }
+    }
+
+    /// A branch taken if a condition holds.
+    pub(super) fn br_when(&mut self, depth: u32, condition: Condition) {
         self.prepare_label(depth);
         if self.must_copy(depth) {
-            let around = self.emit_abc(inverse, a, 0, c);
+            let around = self.emit_branch(condition, false);
             self.copy_to_label(depth);
             let at = self.emit_abc(Op::Br, 0, 0, 0);
             self.jump(depth, Fixup::Instr(at));
             let here = self.bind_here();
-            self.resolve(Fixup::Instr(around), here);
+            self.resolve(around, here);
         } else {
-            let at = self.emit_abc(op, a, 0, c);
-            self.jump(depth, Fixup::Instr(at));
+            let fixup = self.emit_branch(condition, true);
+            self.jump(depth, fixup);
         }
     }
 
     /// `br_if`
     pub(super) fn br_if(&mut self, depth: u32) {
-        let condition = self.pop();
-        self.br_when(depth, Op::BrIf, Op::BrUnless, condition, 0);
+        let condition = self.pop_condition();
+        self.br_when(depth, condition);
     }
 
     /// `br_on_null`
     pub(super) fn br_on_null(&mut self, depth: u32) {
         let operand = self.pop_operand();
         let slot = self.slot_of(operand);
-        self.br_when(depth, Op::BrOnNull, Op::BrOnNonNull, slot, 0);
+        let condition = Condition::Test {
+            op: Op::BrOnNull,
+            inverse: Op::BrOnNonNull,
+            a: slot,
+            c: 0,
+        };
+        self.br_when(depth, condition);
         self.push_back(operand);
     }
 
@@ -263,7 +333,13 @@ impl FunctionTranslator<'_> {
         let operand = self.pop_operand();
         let slot = self.slot_of(operand);
         self.push_back(operand);
-        self.br_when(depth, Op::BrOnNonNull, Op::BrOnNull, slot, 0);
+        let condition = Condition::Test {
+            op: Op::BrOnNonNull,
+            inverse: Op::BrOnNull,
+            a: slot,
+            c: 0,
+        };
+        self.br_when(depth, condition);
         self.pop_operand();
     }
 

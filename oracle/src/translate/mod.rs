@@ -9,6 +9,7 @@
 mod aggregates;
 mod calls;
 mod control;
+mod fuse;
 mod operands;
 mod plain;
 mod vector;
@@ -97,6 +98,8 @@ pub(crate) struct FunctionTranslator<'a> {
     first_try: u32,
     /// The executing operator's offset.
     offset: u32,
+    /// Where the operator's code begins.
+    operator_start: u32,
     /// The last instruction, if it does nothing but write its slot `c`, the topmost
     /// operand's home, and if nothing jumps to the place after it.
     producer: Option<u32>,
@@ -129,6 +132,7 @@ impl<'a> FunctionTranslator<'a> {
             start,
             first_try,
             offset: 0,
+            operator_start: start,
             producer: None,
             sources: Vec::new(),
         };
@@ -237,13 +241,14 @@ impl<'a> FunctionTranslator<'a> {
             return Ok(Ok(()));
         }
         self.offset = offset;
-        let start = self.code.instrs.len();
+        self.operator_start = self.code.instrs.len() as u32;
         let translated = self.reachable_operator(op)?;
         if is_instruction {
-            if self.code.coverage && self.code.instrs.len() == start {
+            let start = self.operator_start;
+            if self.code.coverage && self.code.instrs.len() as u32 == start {
                 self.emit_abc(Op::Nop, 0, 0, 0);
             }
-            self.sources.push((offset, Some(start as u32)));
+            self.sources.push((offset, Some(start)));
         }
         Ok(translated)
     }
@@ -434,7 +439,11 @@ impl<'a> FunctionTranslator<'a> {
                 self.produce(op, 0, a, 0, false);
             }
             Plain::Binary(op) => {
-                let b = self.pop();
+                let second = self.pop_operand();
+                let (op, b) = match (fuse::with_constant(op), second.place) {
+                    (Some(op), Place::Const(bits)) if fits(op, bits) => (op, bits as u32),
+                    _ => (op, self.slot_of(second)),
+                };
                 let a = self.pop();
                 self.produce(op, 0, a, b, false);
             }
@@ -543,4 +552,11 @@ impl<'a> FunctionTranslator<'a> {
         let c = self.push(first.wide);
         self.emit_abc(op, condition, second, c);
     }
+}
+
+/// Whether a constant is its lower 32 bits, sign-extended; a narrow one is always what the
+/// lower 32 bits say.
+fn fits(op: Op, bits: u64) -> bool {
+    let narrow = bits <= u64::from(u32::MAX) && !fuse::is_i64(op);
+    narrow || i64::from(bits as i32) as u64 == bits
 }

@@ -3,8 +3,9 @@
 
 use super::{Lanes, compare, map, whole, zip};
 use crate::code::Instr;
-use crate::exec::Step;
+use crate::exec::frame::{get_wide, set_wide};
 use crate::exec::numeric::{canon32, canon64, max32, max64, min32, min64};
+use crate::exec::{Pc, Slots};
 use crate::machine::Machine;
 
 compare! {

@@ -2,7 +2,8 @@
 
 use super::{Lanes, compare, map, whole, whole2, zip, zip3};
 use crate::code::Instr;
-use crate::exec::Step;
+use crate::exec::frame::{get, get_wide, set, set_wide};
+use crate::exec::{Pc, Slots};
 use crate::machine::Machine;
 
 compare! {
@@ -156,11 +157,11 @@ fn dot(x: [i16; 8], y: [i16; 8], lane: usize) -> i32 {
 /// Shifts: the distance is an i32, taken modulo the lane's width.
 macro_rules! shifts {
     ($($name:ident: $t:ty; $n:literal => $shift:ident;)*) => {
-        $(pub(crate) fn $name(m: &mut Machine, i: Instr) -> Step {
-            let lanes = <[$t; $n]>::split(m.get_wide(i.a));
-            let by = m.get(i.b) as u32;
-            m.set_wide(i.c, lanes.map(|x| x.$shift(by)).join());
-            Ok(())
+        $(pub(crate) fn $name(_: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) -> Pc {
+            let lanes = <[$t; $n]>::split(get_wide(f, i.a));
+            let by = get(f, i.b) as u32;
+            set_wide(f, i.c, lanes.map(|x| x.$shift(by)).join());
+            pc + 1
         })*
     };
 }
@@ -183,11 +184,11 @@ shifts! {
 /// Tests: a vector to an i32.
 macro_rules! tests {
     ($($name:ident: $t:ty; $n:literal => |$x:ident| $e:expr;)*) => {
-        $(pub(crate) fn $name(m: &mut Machine, i: Instr) -> Step {
-            let $x = <[$t; $n]>::split(m.get_wide(i.a));
+        $(pub(crate) fn $name(_: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) -> Pc {
+            let $x = <[$t; $n]>::split(get_wide(f, i.a));
             let answer: u32 = $e;
-            m.set(i.c, u64::from(answer));
-            Ok(())
+            set(f, i.c, u64::from(answer));
+            pc + 1
         })*
     };
 }

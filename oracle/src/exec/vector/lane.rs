@@ -5,8 +5,9 @@
 
 use super::Lanes;
 use crate::code::Instr;
-use crate::exec::Step;
+use crate::exec::frame::{get, get_wide, set, set_wide};
 use crate::exec::numeric::Number;
+use crate::exec::{Pc, Slots, Step};
 use crate::machine::Machine;
 
 macro_rules! loads {
@@ -56,24 +57,24 @@ pub(crate) fn v128_store(m: &mut Machine, i: Instr) -> Step {
 
 /// `i8x16.shuffle`: the first operand is in the result's slots already, `a` is the second
 /// one, `b` the lanes' place.
-pub(crate) fn i8x16_shuffle(m: &mut Machine, i: Instr) -> Step {
-    let x = super::bytes(m.get_wide(i.c));
-    let y = super::bytes(m.get_wide(i.a));
+pub(crate) fn i8x16_shuffle(m: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) -> Pc {
+    let x = super::bytes(get_wide(f, i.c));
+    let y = super::bytes(get_wide(f, i.a));
     let lanes = m.code().shuffles[i.b as usize];
     let chosen = lanes.map(|lane| match usize::from(lane) {
         lane @ 0..16 => x[lane],
         lane => y[lane - 16],
     });
-    m.set_wide(i.c, super::vector(chosen));
-    Ok(())
+    set_wide(f, i.c, super::vector(chosen));
+    pc + 1
 }
 
 macro_rules! splats {
     ($($name:ident: $t:ty; $n:literal;)*) => {
-        $(pub(crate) fn $name(m: &mut Machine, i: Instr) -> Step {
-            let value = m.get(i.a) as $t;
-            m.set_wide(i.c, [value; $n].join());
-            Ok(())
+        $(pub(crate) fn $name(_: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) -> Pc {
+            let value = get(f, i.a) as $t;
+            set_wide(f, i.c, [value; $n].join());
+            pc + 1
         })*
     };
 }
@@ -88,10 +89,10 @@ splats! {
 /// Extractions: `d` is the lane.
 macro_rules! extractions {
     ($($name:ident: $t:ty; $n:literal => $r:ty;)*) => {
-        $(pub(crate) fn $name(m: &mut Machine, i: Instr) -> Step {
-            let lanes = <[$t; $n]>::split(m.get_wide(i.a));
-            m.set(i.c, <$r>::from(lanes[usize::from(i.d)]).into_slot());
-            Ok(())
+        $(pub(crate) fn $name(_: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) -> Pc {
+            let lanes = <[$t; $n]>::split(get_wide(f, i.a));
+            set(f, i.c, <$r>::from(lanes[usize::from(i.d)]).into_slot());
+            pc + 1
         })*
     };
 }
@@ -108,11 +109,11 @@ extractions! {
 /// Replacements: `d` is the lane, `a` the vector, `b` the new value.
 macro_rules! replacements {
     ($($name:ident: $t:ty; $n:literal;)*) => {
-        $(pub(crate) fn $name(m: &mut Machine, i: Instr) -> Step {
-            let mut lanes = <[$t; $n]>::split(m.get_wide(i.a));
-            lanes[usize::from(i.d)] = m.get(i.b) as $t;
-            m.set_wide(i.c, lanes.join());
-            Ok(())
+        $(pub(crate) fn $name(_: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) -> Pc {
+            let mut lanes = <[$t; $n]>::split(get_wide(f, i.a));
+            lanes[usize::from(i.d)] = get(f, i.b) as $t;
+            set_wide(f, i.c, lanes.join());
+            pc + 1
         })*
     };
 }

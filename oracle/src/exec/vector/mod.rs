@@ -70,10 +70,10 @@ lanes! {
 /// Handlers that work on each lane of one vector.
 macro_rules! map {
     ($($name:ident: $t:ty; $n:literal => |$x:ident| $e:expr;)*) => {
-        $(pub(crate) fn $name(m: &mut Machine, i: Instr) -> Step {
-            let lanes = <[$t; $n]>::split(m.get_wide(i.a));
-            m.set_wide(i.c, lanes.map(|$x| $e).join());
-            Ok(())
+        $(pub(crate) fn $name(_: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) -> Pc {
+            let lanes = <[$t; $n]>::split(get_wide(f, i.a));
+            set_wide(f, i.c, lanes.map(|$x| $e).join());
+            pc + 1
         })*
     };
 }
@@ -81,15 +81,15 @@ macro_rules! map {
 /// Handlers that work on the lanes of two vectors, pair by pair.
 macro_rules! zip {
     ($($name:ident: $t:ty; $n:literal => |$x:ident, $y:ident| $e:expr;)*) => {
-        $(pub(crate) fn $name(m: &mut Machine, i: Instr) -> Step {
-            let a = <[$t; $n]>::split(m.get_wide(i.a));
-            let b = <[$t; $n]>::split(m.get_wide(i.b));
+        $(pub(crate) fn $name(_: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) -> Pc {
+            let a = <[$t; $n]>::split(get_wide(f, i.a));
+            let b = <[$t; $n]>::split(get_wide(f, i.b));
             let lanes: [_; $n] = std::array::from_fn(|lane| {
                 let ($x, $y) = (a[lane], b[lane]);
                 $e
             });
-            m.set_wide(i.c, lanes.join());
-            Ok(())
+            set_wide(f, i.c, lanes.join());
+            pc + 1
         })*
     };
 }
@@ -104,11 +104,11 @@ macro_rules! compare {
 /// Handlers that make each lane of the result from one whole vector.
 macro_rules! whole {
     ($($name:ident: $t:ty; $n:literal => $r:ty; $k:literal, |$x:ident, $lane:ident| $e:expr;)*) => {
-        $(pub(crate) fn $name(m: &mut Machine, i: Instr) -> Step {
-            let $x = <[$t; $n]>::split(m.get_wide(i.a));
+        $(pub(crate) fn $name(_: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) -> Pc {
+            let $x = <[$t; $n]>::split(get_wide(f, i.a));
             let lanes: [$r; $k] = std::array::from_fn(|$lane| $e);
-            m.set_wide(i.c, lanes.join());
-            Ok(())
+            set_wide(f, i.c, lanes.join());
+            pc + 1
         })*
     };
 }
@@ -116,12 +116,12 @@ macro_rules! whole {
 /// Handlers that make each lane of the result from two whole vectors.
 macro_rules! whole2 {
     ($($name:ident: $t:ty; $n:literal => $r:ty; $k:literal, |$x:ident, $y:ident, $lane:ident| $e:expr;)*) => {
-        $(pub(crate) fn $name(m: &mut Machine, i: Instr) -> Step {
-            let $x = <[$t; $n]>::split(m.get_wide(i.a));
-            let $y = <[$t; $n]>::split(m.get_wide(i.b));
+        $(pub(crate) fn $name(_: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) -> Pc {
+            let $x = <[$t; $n]>::split(get_wide(f, i.a));
+            let $y = <[$t; $n]>::split(get_wide(f, i.b));
             let lanes: [$r; $k] = std::array::from_fn(|$lane| $e);
-            m.set_wide(i.c, lanes.join());
-            Ok(())
+            set_wide(f, i.c, lanes.join());
+            pc + 1
         })*
     };
 }
@@ -129,16 +129,16 @@ macro_rules! whole2 {
 /// Handlers of three vectors, the first of which is in the result's slots already.
 macro_rules! zip3 {
     ($($name:ident: $t:ty; $n:literal => |$x:ident, $y:ident, $z:ident| $e:expr;)*) => {
-        $(pub(crate) fn $name(m: &mut Machine, i: Instr) -> Step {
-            let a = <[$t; $n]>::split(m.get_wide(i.c));
-            let b = <[$t; $n]>::split(m.get_wide(i.a));
-            let c = <[$t; $n]>::split(m.get_wide(i.b));
+        $(pub(crate) fn $name(_: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) -> Pc {
+            let a = <[$t; $n]>::split(get_wide(f, i.c));
+            let b = <[$t; $n]>::split(get_wide(f, i.a));
+            let c = <[$t; $n]>::split(get_wide(f, i.b));
             let lanes: [_; $n] = std::array::from_fn(|lane| {
                 let ($x, $y, $z) = (a[lane], b[lane], c[lane]);
                 $e
             });
-            m.set_wide(i.c, lanes.join());
-            Ok(())
+            set_wide(f, i.c, lanes.join());
+            pc + 1
         })*
     };
 }

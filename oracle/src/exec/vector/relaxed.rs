@@ -4,8 +4,9 @@
 
 use super::{Lanes, whole2, zip3};
 use crate::code::Instr;
-use crate::exec::Step;
+use crate::exec::frame::{get_wide, set_wide};
 use crate::exec::numeric::{canon32, canon64};
+use crate::exec::{Pc, Slots};
 use crate::machine::Machine;
 
 zip3! {
@@ -29,14 +30,19 @@ whole2! {
 
 /// `i32x4.relaxed_dot_i8x16_i7x16_add_s`: as `i16x8.relaxed_dot_i8x16_i7x16_s`, then
 /// neighbours are added to each other and to the third operand.
-pub(crate) fn i32x4_relaxed_dot_i8x16_i7x16_add_s(m: &mut Machine, i: Instr) -> Step {
-    let x = <[i8; 16]>::split(m.get_wide(i.c));
-    let y = <[i8; 16]>::split(m.get_wide(i.a));
-    let z = <[i32; 4]>::split(m.get_wide(i.b));
+pub(crate) fn i32x4_relaxed_dot_i8x16_i7x16_add_s(
+    _: &mut Machine,
+    f: &mut Slots,
+    i: Instr,
+    pc: Pc,
+) -> Pc {
+    let x = <[i8; 16]>::split(get_wide(f, i.c));
+    let y = <[i8; 16]>::split(get_wide(f, i.a));
+    let z = <[i32; 4]>::split(get_wide(f, i.b));
     let lanes: [i32; 4] = std::array::from_fn(|lane| {
         let sum = i32::from(dot(x, y, 2 * lane)) + i32::from(dot(x, y, 2 * lane + 1));
         sum.wrapping_add(z[lane])
     });
-    m.set_wide(i.c, lanes.join());
-    Ok(())
+    set_wide(f, i.c, lanes.join());
+    pc + 1
 }
