@@ -11,7 +11,7 @@ use crate::machine::{FuncKind, Machine, Stop};
 use crate::value::{NULL, word_func};
 
 /// `call` of one of the module's own functions: `b` is where its code begins.
-pub(crate) fn call(m: &mut Machine, _: &mut Slots, i: Instr, pc: Pc) -> Pc {
+pub(crate) fn call(m: &mut Machine, _: &mut Slots, i: &Instr, pc: Pc) -> Pc {
     m.push_frame(pc + 1);
     m.fp += i.a as usize;
     m.pc = i.b as usize;
@@ -25,15 +25,15 @@ pub(crate) fn call_import(m: &mut Machine, i: Instr) -> Step {
 }
 
 /// `call_indirect`: `b` is the site, `c` has the table index.
-pub(crate) fn call_indirect(m: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) -> Pc {
-    match callee_of_table(m, i, get(f, i.c)) {
+pub(crate) fn call_indirect(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+    match callee_of_table(m, i.b, get(f, i.c)) {
         Ok(addr) => call_own(m, addr, i, pc),
         Err(kind) => m.trap(kind),
     }
 }
 
 /// `call_ref`: `c` has the reference.
-pub(crate) fn call_ref(m: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) -> Pc {
+pub(crate) fn call_ref(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
     match callee_of_ref(get(f, i.c)) {
         Ok(addr) => call_own(m, addr, i, pc),
         Err(kind) => m.trap(kind),
@@ -41,7 +41,7 @@ pub(crate) fn call_ref(m: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) -> Pc {
 }
 
 /// Calls a function of the current instance; leaves with any other.
-fn call_own(m: &mut Machine, addr: u32, i: Instr, pc: Pc) -> Pc {
+fn call_own(m: &mut Machine, addr: u32, i: &Instr, pc: Pc) -> Pc {
     match m.funcs[addr as usize].kind {
         FuncKind::Wasm { instance, body } if instance == m.instance => {
             m.push_frame(pc + 1);
@@ -55,7 +55,7 @@ fn call_own(m: &mut Machine, addr: u32, i: Instr, pc: Pc) -> Pc {
 
 /// `call_indirect` of another instance's function or a host function.
 pub(crate) fn call_indirect_across(m: &mut Machine, i: Instr) -> Step {
-    let addr = callee_of_table(m, i, m.get(i.c)).map_err(Stop::Trap)?;
+    let addr = callee_of_table(m, i.b, m.get(i.c)).map_err(Stop::Trap)?;
     m.call(addr, m.fp + i.a as usize)
 }
 
@@ -73,7 +73,7 @@ pub(crate) fn return_call(m: &mut Machine, i: Instr) -> Step {
 
 /// `return_call_indirect`: as `call_indirect`.
 pub(crate) fn return_call_indirect(m: &mut Machine, i: Instr) -> Step {
-    let addr = callee_of_table(m, i, m.get(i.c)).map_err(Stop::Trap)?;
+    let addr = callee_of_table(m, i.b, m.get(i.c)).map_err(Stop::Trap)?;
     m.invoke(addr)
 }
 
@@ -90,9 +90,9 @@ fn callee_of_ref(word: u64) -> Result<u32, TrapKind> {
     }
 }
 
-fn callee_of_table(m: &Machine, i: Instr, index: u64) -> Result<u32, TrapKind> {
+fn callee_of_table(m: &Machine, site: u32, index: u64) -> Result<u32, TrapKind> {
     let instance = m.instance();
-    let site = instance.module.code.indirect[i.b as usize];
+    let site = instance.module.code.indirect[site as usize];
     let table = &m.tables[instance.tables[site.table as usize] as usize];
     let element = usize::try_from(index).ok();
     let element = element.and_then(|index| table.elements.get(index));

@@ -9,18 +9,18 @@ use crate::machine::{BASE, Machine, Stop};
 use crate::value::NULL;
 
 /// `unreachable`
-pub(crate) fn unreachable(m: &mut Machine, _: &mut Slots, _: Instr, _: Pc) -> Pc {
+pub(crate) fn unreachable(m: &mut Machine, _: &mut Slots, _: &Instr, _: Pc) -> Pc {
     m.trap(TrapKind::Unreachable)
 }
 
 /// `nop`; also what stands for a source instruction without code when coverage is on.
-pub(crate) fn nop(_: &mut Machine, _: &mut Slots, _: Instr, pc: Pc) -> Pc {
+pub(crate) fn nop(_: &mut Machine, _: &mut Slots, _: &Instr, pc: Pc) -> Pc {
     pc + 1
 }
 
 /// Every function's first instruction: `a` slots of parameters are there, `b` slots of
 /// other locals are set to their default value, `c` slots are the whole frame.
-pub(crate) fn enter(m: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) -> Pc {
+pub(crate) fn enter(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
     if m.depth > m.limits.call_depth || f.len() < i.c as usize {
         return LEAVE;
     }
@@ -41,7 +41,7 @@ pub(crate) fn enter_growing(m: &mut Machine, i: Instr) -> Step {
 }
 
 /// `br` to `b`.
-pub(crate) fn br(_: &mut Machine, _: &mut Slots, i: Instr, _: Pc) -> Pc {
+pub(crate) fn br(_: &mut Machine, _: &mut Slots, i: &Instr, _: Pc) -> Pc {
     i.b as usize
 }
 
@@ -49,7 +49,7 @@ pub(crate) fn br(_: &mut Machine, _: &mut Slots, i: Instr, _: Pc) -> Pc {
 macro_rules! branches {
     ($($(#[$doc:meta])* $name:ident: |$x:ident| $e:expr;)*) => {
         $($(#[$doc])*
-        pub(crate) fn $name(_: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) -> Pc {
+        pub(crate) fn $name(_: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
             let $x = get(f, i.a);
             if $e { i.b as usize } else { pc + 1 }
         })*
@@ -71,12 +71,12 @@ branches! {
 /// constant in `b`.
 macro_rules! compare_branches {
     ($($name:ident, $with_constant:ident: $t:ty => $op:tt;)*) => {
-        $(pub(crate) fn $name(_: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) -> Pc {
+        $(pub(crate) fn $name(_: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
             let x = <$t>::from_slot(get(f, i.a));
             let y = <$t>::from_slot(get(f, i.b));
             if x $op y { i.c as usize } else { pc + 1 }
         }
-        pub(crate) fn $with_constant(_: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) -> Pc {
+        pub(crate) fn $with_constant(_: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
             let x = <$t>::from_slot(get(f, i.a));
             let y = <$t>::from_slot(constant(i));
             if x $op y { i.c as usize } else { pc + 1 }
@@ -108,14 +108,14 @@ compare_branches! {
 }
 
 /// `br_table`: `b` is the first of `c` targets, the last one being the default.
-pub(crate) fn br_table(m: &mut Machine, f: &mut Slots, i: Instr, _: Pc) -> Pc {
+pub(crate) fn br_table(m: &mut Machine, f: &mut Slots, i: &Instr, _: Pc) -> Pc {
     let index = (get(f, i.a) as u32).min(i.c - 1);
     m.code().branches[(i.b + index) as usize] as usize
 }
 
 /// `return`, and the end of a function: the results stand at the frame's base, which is
 /// where the caller expects them.
-pub(crate) fn return_(m: &mut Machine, _: &mut Slots, _: Instr, _: Pc) -> Pc {
+pub(crate) fn return_(m: &mut Machine, _: &mut Slots, _: &Instr, _: Pc) -> Pc {
     match m.frames.last() {
         Some(frame) if frame.pc != BASE && frame.instance == m.instance => {
             m.pc = frame.pc as usize;

@@ -28,10 +28,10 @@ impl Machine {
             let mut frame = &mut values[self.fp..];
             let mut pc = self.pc;
             let (answer, instr) = loop {
-                let instr = code[pc];
+                let instr = &code[pc];
                 if OBSERVED && !self.observe(pc) {
                     self.stop = Stop::Exhausted(Exhausted::Instructions);
-                    break (STOP, instr);
+                    break (STOP, *instr);
                 }
                 let next = HANDLERS[instr.op as usize](self, frame, instr, pc);
                 if next < code.len() {
@@ -40,7 +40,7 @@ impl Machine {
                     frame = &mut values[self.fp..];
                     pc = self.pc;
                 } else {
-                    break (next, instr);
+                    break (next, *instr);
                 }
             };
             self.pc = pc + 1;

@@ -104,7 +104,7 @@ impl Machine {
 /// Loads: the first handler is for memory 0, the second one for the others.
 macro_rules! loads {
     ($($name:ident, $other:ident: $memory:ty => $value:ty;)*) => {
-        $(pub(crate) fn $name(m: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) -> Pc {
+        $(pub(crate) fn $name(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
             if i.d != 0 {
                 return LEAVE;
             }
@@ -126,7 +126,7 @@ macro_rules! loads {
 /// Stores, in the same way.
 macro_rules! stores {
     ($($name:ident, $other:ident: $memory:ty;)*) => {
-        $(pub(crate) fn $name(m: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) -> Pc {
+        $(pub(crate) fn $name(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
             if i.d != 0 {
                 return LEAVE;
             }

@@ -61,7 +61,7 @@ pub(crate) fn canon64(v: f64) -> f64 {
 
 macro_rules! unary {
     ($($name:ident: $t:ty => |$x:ident| $e:expr;)*) => {
-        $(pub(crate) fn $name(_: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) -> Pc {
+        $(pub(crate) fn $name(_: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
             let $x = <$t>::from_slot(get(f, i.a));
             set(f, i.c, Number::into_slot($e));
             pc + 1
@@ -73,13 +73,13 @@ macro_rules! unary {
 /// operand is the constant in `b`, sign-extended.
 macro_rules! binary {
     ($($name:ident $(, $with_constant:ident)?: $t:ty => |$x:ident, $y:ident| $e:expr;)*) => {
-        $(pub(crate) fn $name(_: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) -> Pc {
+        $(pub(crate) fn $name(_: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
             let $x = <$t>::from_slot(get(f, i.a));
             let $y = <$t>::from_slot(get(f, i.b));
             set(f, i.c, Number::into_slot($e));
             pc + 1
         }
-        $(pub(crate) fn $with_constant(_: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) -> Pc {
+        $(pub(crate) fn $with_constant(_: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
             let $x = <$t>::from_slot(get(f, i.a));
             let $y = <$t>::from_slot(constant(i));
             set(f, i.c, Number::into_slot($e));
@@ -90,7 +90,7 @@ macro_rules! binary {
 
 /// The constant in `b`.
 #[inline(always)]
-pub(super) fn constant(i: Instr) -> u64 {
+pub(super) fn constant(i: &Instr) -> u64 {
     i64::from(i.b as i32) as u64
 }
 
@@ -260,7 +260,7 @@ min_max!(min64, max64, f64, canon64);
 
 macro_rules! division {
     ($($name:ident: $t:ty => $checked:ident;)*) => {
-        $(pub(crate) fn $name(m: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) -> Pc {
+        $(pub(crate) fn $name(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
             let x = <$t>::from_slot(get(f, i.a));
             let y = <$t>::from_slot(get(f, i.b));
             if y == 0 {
@@ -286,7 +286,7 @@ division! {
 
 macro_rules! signed_remainder {
     ($($name:ident: $t:ty;)*) => {
-        $(pub(crate) fn $name(m: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) -> Pc {
+        $(pub(crate) fn $name(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
             let x = <$t>::from_slot(get(f, i.a));
             let y = <$t>::from_slot(get(f, i.b));
             if y == 0 {
@@ -306,7 +306,7 @@ signed_remainder! {
 
 macro_rules! truncation {
     ($($name:ident: $f:ty => $t:ty, $low:expr, $high:expr;)*) => {
-        $(pub(crate) fn $name(m: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) -> Pc {
+        $(pub(crate) fn $name(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
             let x = <$f>::from_slot(get(f, i.a));
             if x.is_nan() {
                 return m.trap(TrapKind::InvalidConversionToInteger);
@@ -348,21 +348,21 @@ fn halves(value: u128) -> [u64; 2] {
 }
 
 /// `i64.add128`: four halves stand from `a` on, and the result's two after it.
-pub(crate) fn i64_add128(_: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) -> Pc {
+pub(crate) fn i64_add128(_: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
     let sum = wide(get_wide(f, i.a)).wrapping_add(wide(get_wide(f, i.a + 2)));
     set_wide(f, i.a, halves(sum));
     pc + 1
 }
 
 /// `i64.sub128`: as `i64.add128`.
-pub(crate) fn i64_sub128(_: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) -> Pc {
+pub(crate) fn i64_sub128(_: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
     let difference = wide(get_wide(f, i.a)).wrapping_sub(wide(get_wide(f, i.a + 2)));
     set_wide(f, i.a, halves(difference));
     pc + 1
 }
 
 /// `i64.mul_wide_s`: two factors stand from `a` on, and the result's halves after it.
-pub(crate) fn i64_mul_wide_s(_: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) -> Pc {
+pub(crate) fn i64_mul_wide_s(_: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
     let [x, y] = get_wide(f, i.a);
     let product = i128::from(x as i64) * i128::from(y as i64);
     set_wide(f, i.a, halves(product as u128));
@@ -370,7 +370,7 @@ pub(crate) fn i64_mul_wide_s(_: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) -
 }
 
 /// `i64.mul_wide_u`: as `i64.mul_wide_s`.
-pub(crate) fn i64_mul_wide_u(_: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) -> Pc {
+pub(crate) fn i64_mul_wide_u(_: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
     let [x, y] = get_wide(f, i.a);
     set_wide(f, i.a, halves(u128::from(x) * u128::from(y)));
     pc + 1

@@ -13,13 +13,13 @@ use crate::machine::Machine;
 
 /// What every instruction's handler looks like: it gets the frame's operands and its own
 /// index, and answers with the next instruction's.
-pub(crate) type Handler = fn(&mut Machine, &mut Slots, Instr, Pc) -> Pc;
+pub(crate) type Handler = fn(&mut Machine, &mut Slots, &Instr, Pc) -> Pc;
 
 /// What the second handlers look like.
 pub(crate) type MachineHandler = fn(&mut Machine, Instr) -> Step;
 
 /// The first handler of instructions that always leave it to the machine.
-fn leave(_: &mut Machine, _: &mut Slots, _: Instr, _: Pc) -> Pc {
+fn leave(_: &mut Machine, _: &mut Slots, _: &Instr, _: Pc) -> Pc {
     LEAVE
 }
 

@@ -157,7 +157,7 @@ fn dot(x: [i16; 8], y: [i16; 8], lane: usize) -> i32 {
 /// Shifts: the distance is an i32, taken modulo the lane's width.
 macro_rules! shifts {
     ($($name:ident: $t:ty; $n:literal => $shift:ident;)*) => {
-        $(pub(crate) fn $name(_: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) -> Pc {
+        $(pub(crate) fn $name(_: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
             let lanes = <[$t; $n]>::split(get_wide(f, i.a));
             let by = get(f, i.b) as u32;
             set_wide(f, i.c, lanes.map(|x| x.$shift(by)).join());
@@ -184,7 +184,7 @@ shifts! {
 /// Tests: a vector to an i32.
 macro_rules! tests {
     ($($name:ident: $t:ty; $n:literal => |$x:ident| $e:expr;)*) => {
-        $(pub(crate) fn $name(_: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) -> Pc {
+        $(pub(crate) fn $name(_: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
             let $x = <[$t; $n]>::split(get_wide(f, i.a));
             let answer: u32 = $e;
             set(f, i.c, u64::from(answer));

@@ -57,7 +57,7 @@ pub(crate) fn v128_store(m: &mut Machine, i: Instr) -> Step {
 
 /// `i8x16.shuffle`: the first operand is in the result's slots already, `a` is the second
 /// one, `b` the lanes' place.
-pub(crate) fn i8x16_shuffle(m: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) -> Pc {
+pub(crate) fn i8x16_shuffle(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
     let x = super::bytes(get_wide(f, i.c));
     let y = super::bytes(get_wide(f, i.a));
     let lanes = m.code().shuffles[i.b as usize];
@@ -71,7 +71,7 @@ pub(crate) fn i8x16_shuffle(m: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) ->
 
 macro_rules! splats {
     ($($name:ident: $t:ty; $n:literal;)*) => {
-        $(pub(crate) fn $name(_: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) -> Pc {
+        $(pub(crate) fn $name(_: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
             let value = get(f, i.a) as $t;
             set_wide(f, i.c, [value; $n].join());
             pc + 1
@@ -89,7 +89,7 @@ splats! {
 /// Extractions: `d` is the lane.
 macro_rules! extractions {
     ($($name:ident: $t:ty; $n:literal => $r:ty;)*) => {
-        $(pub(crate) fn $name(_: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) -> Pc {
+        $(pub(crate) fn $name(_: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
             let lanes = <[$t; $n]>::split(get_wide(f, i.a));
             set(f, i.c, <$r>::from(lanes[usize::from(i.d)]).into_slot());
             pc + 1
@@ -109,7 +109,7 @@ extractions! {
 /// Replacements: `d` is the lane, `a` the vector, `b` the new value.
 macro_rules! replacements {
     ($($name:ident: $t:ty; $n:literal;)*) => {
-        $(pub(crate) fn $name(_: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) -> Pc {
+        $(pub(crate) fn $name(_: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
             let mut lanes = <[$t; $n]>::split(get_wide(f, i.a));
             lanes[usize::from(i.d)] = get(f, i.b) as $t;
             set_wide(f, i.c, lanes.join());

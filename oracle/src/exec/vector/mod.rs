@@ -70,7 +70,7 @@ lanes! {
 /// Handlers that work on each lane of one vector.
 macro_rules! map {
     ($($name:ident: $t:ty; $n:literal => |$x:ident| $e:expr;)*) => {
-        $(pub(crate) fn $name(_: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) -> Pc {
+        $(pub(crate) fn $name(_: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
             let lanes = <[$t; $n]>::split(get_wide(f, i.a));
             set_wide(f, i.c, lanes.map(|$x| $e).join());
             pc + 1
@@ -81,7 +81,7 @@ macro_rules! map {
 /// Handlers that work on the lanes of two vectors, pair by pair.
 macro_rules! zip {
     ($($name:ident: $t:ty; $n:literal => |$x:ident, $y:ident| $e:expr;)*) => {
-        $(pub(crate) fn $name(_: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) -> Pc {
+        $(pub(crate) fn $name(_: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
             let a = <[$t; $n]>::split(get_wide(f, i.a));
             let b = <[$t; $n]>::split(get_wide(f, i.b));
             let lanes: [_; $n] = std::array::from_fn(|lane| {
@@ -104,7 +104,7 @@ macro_rules! compare {
 /// Handlers that make each lane of the result from one whole vector.
 macro_rules! whole {
     ($($name:ident: $t:ty; $n:literal => $r:ty; $k:literal, |$x:ident, $lane:ident| $e:expr;)*) => {
-        $(pub(crate) fn $name(_: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) -> Pc {
+        $(pub(crate) fn $name(_: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
             let $x = <[$t; $n]>::split(get_wide(f, i.a));
             let lanes: [$r; $k] = std::array::from_fn(|$lane| $e);
             set_wide(f, i.c, lanes.join());
@@ -116,7 +116,7 @@ macro_rules! whole {
 /// Handlers that make each lane of the result from two whole vectors.
 macro_rules! whole2 {
     ($($name:ident: $t:ty; $n:literal => $r:ty; $k:literal, |$x:ident, $y:ident, $lane:ident| $e:expr;)*) => {
-        $(pub(crate) fn $name(_: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) -> Pc {
+        $(pub(crate) fn $name(_: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
             let $x = <[$t; $n]>::split(get_wide(f, i.a));
             let $y = <[$t; $n]>::split(get_wide(f, i.b));
             let lanes: [$r; $k] = std::array::from_fn(|$lane| $e);
@@ -129,7 +129,7 @@ macro_rules! whole2 {
 /// Handlers of three vectors, the first of which is in the result's slots already.
 macro_rules! zip3 {
     ($($name:ident: $t:ty; $n:literal => |$x:ident, $y:ident, $z:ident| $e:expr;)*) => {
-        $(pub(crate) fn $name(_: &mut Machine, f: &mut Slots, i: Instr, pc: Pc) -> Pc {
+        $(pub(crate) fn $name(_: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
             let a = <[$t; $n]>::split(get_wide(f, i.c));
             let b = <[$t; $n]>::split(get_wide(f, i.a));
             let c = <[$t; $n]>::split(get_wide(f, i.b));

@@ -33,7 +33,7 @@ whole2! {
 pub(crate) fn i32x4_relaxed_dot_i8x16_i7x16_add_s(
     _: &mut Machine,
     f: &mut Slots,
-    i: Instr,
+    i: &Instr,
     pc: Pc,
 ) -> Pc {
     let x = <[i8; 16]>::split(get_wide(f, i.c));
