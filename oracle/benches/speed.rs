@@ -1,8 +1,10 @@
-//! How fast the oracle is: against wasmi in the same run, and what stack switching costs.
+//! How fast the oracle is: with both of its dispatchers, against wasmi in the same run; and
+//! what stack switching costs.
 //!
 //! `cargo bench -p switchback-oracle`
 
 use divan::{Bencher, black_box};
+use switchback_oracle::Dispatch;
 
 /// Kernel and its argument.
 const KERNELS: &[(&str, i32)] = &[
@@ -26,9 +28,9 @@ fn kernels() -> Vec<u8> {
 }
 
 /// An exported function, ready to be called.
-fn oracle(wasm: &[u8], name: &str) -> impl FnMut(i32) -> i32 + use<> {
+fn oracle(dispatch: Dispatch, wasm: &[u8], name: &str) -> impl FnMut(i32) -> i32 + use<> {
     use switchback_oracle::{Config, Engine, Extern, Instance, Module, Store, Val};
-    let engine = Engine::new(&Config::new()).expect("an engine");
+    let engine = Engine::new(Config::new().dispatch(dispatch)).expect("an engine");
     let module = Module::new(&engine, wasm).expect("a module");
     let mut store = Store::new(&engine, ());
     let instance = Instance::new(&mut store, &module, &[]).expect("an instance");
@@ -60,9 +62,16 @@ fn wasmi(wasm: &[u8], name: &str) -> impl FnMut(i32) -> i32 + use<> {
 }
 
 #[divan::bench(args = KERNELS.iter().map(|k| k.0))]
-fn on_oracle(bencher: Bencher, name: &str) {
+fn on_oracle_by_match(bencher: Bencher, name: &str) {
     let argument = argument(name);
-    let mut call = oracle(&kernels(), name);
+    let mut call = oracle(Dispatch::Match, &kernels(), name);
+    bencher.bench_local(|| call(black_box(argument)));
+}
+
+#[divan::bench(args = KERNELS.iter().map(|k| k.0))]
+fn on_oracle_by_table(bencher: Bencher, name: &str) {
+    let argument = argument(name);
+    let mut call = oracle(Dispatch::Table, &kernels(), name);
     bencher.bench_local(|| call(black_box(argument)));
 }
 
@@ -70,7 +79,8 @@ fn on_oracle(bencher: Bencher, name: &str) {
 fn on_wasmi(bencher: Bencher, name: &str) {
     let argument = argument(name);
     let mut call = wasmi(&kernels(), name);
-    assert_eq!(call(argument), oracle(&kernels(), name)(argument), "{name}");
+    let expected = oracle(Dispatch::default(), &kernels(), name)(argument);
+    assert_eq!(call(argument), expected, "{name}");
     bencher.bench_local(|| call(black_box(argument)));
 }
 
@@ -82,7 +92,7 @@ fn argument(name: &str) -> i32 {
 #[divan::bench(args = ["calls", "create", "suspend", "suspend_deep", "forward"])]
 fn switching(bencher: Bencher, name: &str) {
     let wasm = wat::parse_str(include_str!("switching.wat")).expect("the loops");
-    let mut call = oracle(&wasm, name);
+    let mut call = oracle(Dispatch::default(), &wasm, name);
     bencher
         .counter(divan::counter::ItemsCount::new(ROUNDS as u32))
         .bench_local(|| call(black_box(ROUNDS)));

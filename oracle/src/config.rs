@@ -45,6 +45,16 @@ impl Default for Limits {
     }
 }
 
+/// How the interpreter finds an instruction's handler. Both ways call the same handlers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dispatch {
+    /// By a table of functions.
+    Table,
+    /// By a central `match`, into which the compiler may inline what it likes.
+    #[default]
+    Match,
+}
+
 /// Settings of an [`Engine`]. The default executes without a trace, without coverage
 /// and without a bound on instructions.
 #[derive(Clone, Copy, Debug, Default)]
@@ -52,6 +62,7 @@ pub struct Config {
     pub(crate) trace: bool,
     pub(crate) coverage: bool,
     pub(crate) collect_always: bool,
+    pub(crate) dispatch: Dispatch,
     pub(crate) max_instructions: Option<u64>,
     pub(crate) limits: Limits,
 }
@@ -80,6 +91,13 @@ impl Config {
     /// check of the interpreter itself.
     pub fn collect_always(&mut self, on: bool) -> &mut Self {
         self.collect_always = on;
+        self
+    }
+
+    /// Chooses the dispatcher; it can be measured, not observed. Coverage and a bound on
+    /// instructions always use the table.
+    pub fn dispatch(&mut self, dispatch: Dispatch) -> &mut Self {
+        self.dispatch = dispatch;
         self
     }
 

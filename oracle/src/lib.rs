@@ -60,7 +60,7 @@ mod translate;
 mod types;
 mod value;
 
-pub use config::{Config, Engine, Limits};
+pub use config::{Config, Dispatch, Engine, Limits};
 pub use coverage::FunctionCoverage;
 pub use error::{Error, Exception, Exhausted, Location, Trap, TrapKind};
 pub use externs::{Extern, Func, Global, Memory, Table, Tag};

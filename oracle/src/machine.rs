@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use crate::code::{Code, Instr};
-use crate::config::{Config, Limits};
+use crate::config::{Config, Dispatch, Limits};
 use crate::error::{Exhausted, Location, TrapKind};
 use crate::exec::{Pc, STOP, Step};
 use crate::heap::object::Objects;
@@ -162,6 +162,7 @@ pub(crate) struct Machine {
     /// Instructions that may still be executed, where that is bounded.
     pub fuel: Option<u64>,
     pub collect_always: bool,
+    pub dispatch: Dispatch,
     pub coverage: bool,
     pub tracing: bool,
     pub trace: Vec<Event>,
@@ -201,6 +202,7 @@ impl Machine {
             limits: config.limits,
             fuel: config.max_instructions,
             collect_always: config.collect_always,
+            dispatch: config.dispatch,
             coverage: config.coverage,
             tracing: config.trace,
             trace: Vec::new(),

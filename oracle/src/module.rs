@@ -446,7 +446,7 @@ impl<'a> Reader<'a> {
             translator.local(count, self.info.types.val(ty));
         }
         let mut ops = OperatorsReader::new(locals.get_binary_reader());
-        translator.begin(ops.original_position() as u32);
+        translator.begin(ops.clone())?;
         let mut refused = None;
         while !ops.eof() {
             let (op, offset) = ops.read_with_offset()?;
@@ -484,7 +484,7 @@ impl<'a> Reader<'a> {
                 Arc::new([constant.ty]),
             );
             let mut ops = constant.expr.get_operators_reader();
-            translator.begin(ops.original_position() as u32);
+            translator.begin(ops.clone())?;
             let mut refused = None;
             while !ops.eof() {
                 let (op, offset) = ops.read_with_offset()?;

@@ -107,6 +107,38 @@ compare_branches! {
     br_if_i64_ge_u, br_if_i64_ge_u_const: u64 => >=;
 }
 
+/// A comparison of floats with the branch on it, to `c`: the second handler branches if the
+/// comparison does not hold, which is not the opposite comparison where there are NaNs.
+macro_rules! float_branches {
+    ($($holds:ident, $fails:ident: $t:ty => $op:tt;)*) => {
+        $(pub(crate) fn $holds(_: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+            let x = <$t>::from_slot(get(f, i.a));
+            let y = <$t>::from_slot(get(f, i.b));
+            if x $op y { i.c as usize } else { pc + 1 }
+        }
+        pub(crate) fn $fails(_: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+            let x = <$t>::from_slot(get(f, i.a));
+            let y = <$t>::from_slot(get(f, i.b));
+            if x $op y { pc + 1 } else { i.c as usize }
+        })*
+    };
+}
+
+float_branches! {
+    br_if_f32_eq, br_unless_f32_eq: f32 => ==;
+    br_if_f32_ne, br_unless_f32_ne: f32 => !=;
+    br_if_f32_lt, br_unless_f32_lt: f32 => <;
+    br_if_f32_gt, br_unless_f32_gt: f32 => >;
+    br_if_f32_le, br_unless_f32_le: f32 => <=;
+    br_if_f32_ge, br_unless_f32_ge: f32 => >=;
+    br_if_f64_eq, br_unless_f64_eq: f64 => ==;
+    br_if_f64_ne, br_unless_f64_ne: f64 => !=;
+    br_if_f64_lt, br_unless_f64_lt: f64 => <;
+    br_if_f64_gt, br_unless_f64_gt: f64 => >;
+    br_if_f64_le, br_unless_f64_le: f64 => <=;
+    br_if_f64_ge, br_unless_f64_ge: f64 => >=;
+}
+
 /// `br_table`: `b` is the first of `c` targets, the last one being the default.
 pub(crate) fn br_table(m: &mut Machine, f: &mut Slots, i: &Instr, _: Pc) -> Pc {
     let index = (get(f, i.a) as u32).min(i.c - 1);

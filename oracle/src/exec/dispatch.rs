@@ -3,21 +3,63 @@
 use std::sync::Arc;
 
 use super::ops::{HANDLERS, MACHINE_HANDLERS};
-use super::{Pc, RELOAD, STOP};
+use super::{Pc, RELOAD, STOP, Slots};
+use crate::code::Instr;
+use crate::config::Dispatch;
 use crate::error::Exhausted;
 use crate::machine::{Machine, Stop};
+
+/// A way to execute one instruction.
+trait Dispatcher {
+    fn execute(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc;
+}
+
+struct Table;
+
+impl Dispatcher for Table {
+    #[inline(always)]
+    fn execute(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+        HANDLERS[i.op as usize](m, f, i, pc)
+    }
+}
+
+struct Match;
+
+impl Dispatcher for Match {
+    #[inline(always)]
+    fn execute(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+        super::ops::execute(m, f, i, pc)
+    }
+}
+
+/// The table, which also counts and remembers.
+struct Observed;
+
+impl Dispatcher for Observed {
+    #[inline(always)]
+    fn execute(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+        if !m.observe(pc) {
+            m.stop = Stop::Exhausted(Exhausted::Instructions);
+            return STOP;
+        }
+        HANDLERS[i.op as usize](m, f, i, pc)
+    }
+}
 
 impl Machine {
     /// Executes until there is a reason to stop.
     pub fn execute(&mut self) -> Stop {
         if self.coverage || self.fuel.is_some() {
-            self.dispatch::<true>()
+            self.run_loop::<Observed>()
         } else {
-            self.dispatch::<false>()
+            match self.dispatch {
+                Dispatch::Table => self.run_loop::<Table>(),
+                Dispatch::Match => self.run_loop::<Match>(),
+            }
         }
     }
 
-    fn dispatch<const OBSERVED: bool>(&mut self) -> Stop {
+    fn run_loop<D: Dispatcher>(&mut self) -> Stop {
         let mut code = self.instrs.clone();
         loop {
             if !Arc::ptr_eq(&code, &self.instrs) {
@@ -29,11 +71,7 @@ impl Machine {
             let mut pc = self.pc;
             let (answer, instr) = loop {
                 let instr = &code[pc];
-                if OBSERVED && !self.observe(pc) {
-                    self.stop = Stop::Exhausted(Exhausted::Instructions);
-                    break (STOP, *instr);
-                }
-                let next = HANDLERS[instr.op as usize](self, frame, instr, pc);
+                let next = D::execute(self, frame, instr, pc);
                 if next < code.len() {
                     pc = next;
                 } else if next == RELOAD {

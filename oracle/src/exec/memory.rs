@@ -5,7 +5,7 @@
 //! in a slot. An offset of more than 32 bits is added before, by [`effective_address`].
 
 use super::frame::{get, set};
-use super::numeric::Number;
+use super::numeric::{Number, constant};
 use super::{LEAVE, Pc, Slots, Step};
 use crate::code::Instr;
 use crate::error::TrapKind;
@@ -123,25 +123,45 @@ macro_rules! loads {
     };
 }
 
-/// Stores, in the same way.
+/// Stores, in the same way; the last two handlers store the constant in `b`.
 macro_rules! stores {
-    ($($name:ident, $other:ident: $memory:ty;)*) => {
+    ($($name:ident, $other:ident, $with_constant:ident, $other_constant:ident: $memory:ty;)*) => {
         $(pub(crate) fn $name(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
-            if i.d != 0 {
-                return LEAVE;
-            }
             let v = get(f, i.b) as $memory;
-            let Some(place) = chunk_mut(&mut m.memory, get(f, i.a), i.c) else {
-                return m.trap(TrapKind::MemoryOutOfBounds);
-            };
-            *place = v.to_le_bytes();
-            pc + 1
+            store_first(m, f, i, pc, v.to_le_bytes())
         }
         pub(crate) fn $other(m: &mut Machine, i: Instr) -> Step {
             let v = m.get(i.b) as $memory;
             m.store(i, v.to_le_bytes())
+        }
+        pub(crate) fn $with_constant(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+            let v = constant(i) as $memory;
+            store_first(m, f, i, pc, v.to_le_bytes())
+        }
+        pub(crate) fn $other_constant(m: &mut Machine, i: Instr) -> Step {
+            let v = constant(&i) as $memory;
+            m.store(i, v.to_le_bytes())
         })*
     };
+}
+
+/// Stores to memory 0; leaves for any other.
+#[inline(always)]
+fn store_first<const N: usize>(
+    m: &mut Machine,
+    f: &Slots,
+    i: &Instr,
+    pc: Pc,
+    value: [u8; N],
+) -> Pc {
+    if i.d != 0 {
+        return LEAVE;
+    }
+    let Some(place) = chunk_mut(&mut m.memory, get(f, i.a), i.c) else {
+        return m.trap(TrapKind::MemoryOutOfBounds);
+    };
+    *place = value;
+    pc + 1
 }
 
 loads! {
@@ -163,15 +183,15 @@ loads! {
 }
 
 stores! {
-    i32_store, i32_store_other: u32;
-    i32_store8, i32_store8_other: u8;
-    i32_store16, i32_store16_other: u16;
-    i64_store, i64_store_other: u64;
-    i64_store8, i64_store8_other: u8;
-    i64_store16, i64_store16_other: u16;
-    i64_store32, i64_store32_other: u32;
-    f32_store, f32_store_other: u32;
-    f64_store, f64_store_other: u64;
+    i32_store, i32_store_other, i32_store_const, i32_store_const_other: u32;
+    i32_store8, i32_store8_other, i32_store8_const, i32_store8_const_other: u8;
+    i32_store16, i32_store16_other, i32_store16_const, i32_store16_const_other: u16;
+    i64_store, i64_store_other, i64_store_const, i64_store_const_other: u64;
+    i64_store8, i64_store8_other, i64_store8_const, i64_store8_const_other: u8;
+    i64_store16, i64_store16_other, i64_store16_const, i64_store16_const_other: u16;
+    i64_store32, i64_store32_other, i64_store32_const, i64_store32_const_other: u32;
+    f32_store, f32_store_other, f32_store_const, f32_store_const_other: u32;
+    f64_store, f64_store_other, f64_store_const, f64_store_const_other: u64;
 }
 
 /// Adds the offset in slot `b` to the address in slot `a`.

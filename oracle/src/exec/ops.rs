@@ -40,6 +40,14 @@ macro_rules! ops {
         /// The handlers, in the order of [`Op`].
         pub(crate) static HANDLERS: [Handler; COUNT] = [$($handler,)*];
 
+        /// Executes an instruction by a central `match`.
+        #[inline(always)]
+        pub(crate) fn execute(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+            match i.op {
+                $(Op::$name => $handler(m, f, i, pc),)*
+            }
+        }
+
         /// The second handlers, in the order of [`Op`].
         pub(crate) static MACHINE_HANDLERS: [MachineHandler; COUNT] =
             [$(ops!(@second $($machine)?),)*];
@@ -607,4 +615,37 @@ ops! {
     BrIfI64GeSConst => control::br_if_i64_ge_s_const;
     BrIfI64GeU => control::br_if_i64_ge_u;
     BrIfI64GeUConst => control::br_if_i64_ge_u_const;
+    I32StoreConst => memory::i32_store_const, memory::i32_store_const_other;
+    I32Store8Const => memory::i32_store8_const, memory::i32_store8_const_other;
+    I32Store16Const => memory::i32_store16_const, memory::i32_store16_const_other;
+    I64StoreConst => memory::i64_store_const, memory::i64_store_const_other;
+    I64Store8Const => memory::i64_store8_const, memory::i64_store8_const_other;
+    I64Store16Const => memory::i64_store16_const, memory::i64_store16_const_other;
+    I64Store32Const => memory::i64_store32_const, memory::i64_store32_const_other;
+    F32StoreConst => memory::f32_store_const, memory::f32_store_const_other;
+    F64StoreConst => memory::f64_store_const, memory::f64_store_const_other;
+    BrIfF32Eq => control::br_if_f32_eq;
+    BrUnlessF32Eq => control::br_unless_f32_eq;
+    BrIfF32Ne => control::br_if_f32_ne;
+    BrUnlessF32Ne => control::br_unless_f32_ne;
+    BrIfF32Lt => control::br_if_f32_lt;
+    BrUnlessF32Lt => control::br_unless_f32_lt;
+    BrIfF32Gt => control::br_if_f32_gt;
+    BrUnlessF32Gt => control::br_unless_f32_gt;
+    BrIfF32Le => control::br_if_f32_le;
+    BrUnlessF32Le => control::br_unless_f32_le;
+    BrIfF32Ge => control::br_if_f32_ge;
+    BrUnlessF32Ge => control::br_unless_f32_ge;
+    BrIfF64Eq => control::br_if_f64_eq;
+    BrUnlessF64Eq => control::br_unless_f64_eq;
+    BrIfF64Ne => control::br_if_f64_ne;
+    BrUnlessF64Ne => control::br_unless_f64_ne;
+    BrIfF64Lt => control::br_if_f64_lt;
+    BrUnlessF64Lt => control::br_unless_f64_lt;
+    BrIfF64Gt => control::br_if_f64_gt;
+    BrUnlessF64Gt => control::br_unless_f64_gt;
+    BrIfF64Le => control::br_if_f64_le;
+    BrUnlessF64Le => control::br_unless_f64_le;
+    BrIfF64Ge => control::br_if_f64_ge;
+    BrUnlessF64Ge => control::br_unless_f64_ge;
 }

@@ -3,7 +3,7 @@
 
 use crate::exec::ops::Op;
 
-/// The operation whose second operand is a constant of 32 bits, sign-extended.
+/// The operation whose second operand (the value, of a store) is a constant of 32 bits, sign-extended.
 pub(super) fn with_constant(op: Op) -> Option<Op> {
     Some(match op {
         Op::I32Eq => Op::I32EqConst,
@@ -48,6 +48,15 @@ pub(super) fn with_constant(op: Op) -> Option<Op> {
         Op::I64ShrU => Op::I64ShrUConst,
         Op::I64Rotl => Op::I64RotlConst,
         Op::I64Rotr => Op::I64RotrConst,
+        Op::I32Store => Op::I32StoreConst,
+        Op::I32Store8 => Op::I32Store8Const,
+        Op::I32Store16 => Op::I32Store16Const,
+        Op::I64Store => Op::I64StoreConst,
+        Op::I64Store8 => Op::I64Store8Const,
+        Op::I64Store16 => Op::I64Store16Const,
+        Op::I64Store32 => Op::I64Store32Const,
+        Op::F32Store => Op::F32StoreConst,
+        Op::F64Store => Op::F64StoreConst,
         _ => return None,
     })
 }
@@ -95,11 +104,23 @@ pub(super) fn branch_on(op: Op) -> Option<(Op, Op)> {
         Op::I64GeSConst => (Op::BrIfI64GeSConst, Op::BrIfI64LtSConst),
         Op::I64GeU => (Op::BrIfI64GeU, Op::BrIfI64LtU),
         Op::I64GeUConst => (Op::BrIfI64GeUConst, Op::BrIfI64LtUConst),
+        Op::F32Eq => (Op::BrIfF32Eq, Op::BrUnlessF32Eq),
+        Op::F32Ne => (Op::BrIfF32Ne, Op::BrUnlessF32Ne),
+        Op::F32Lt => (Op::BrIfF32Lt, Op::BrUnlessF32Lt),
+        Op::F32Gt => (Op::BrIfF32Gt, Op::BrUnlessF32Gt),
+        Op::F32Le => (Op::BrIfF32Le, Op::BrUnlessF32Le),
+        Op::F32Ge => (Op::BrIfF32Ge, Op::BrUnlessF32Ge),
+        Op::F64Eq => (Op::BrIfF64Eq, Op::BrUnlessF64Eq),
+        Op::F64Ne => (Op::BrIfF64Ne, Op::BrUnlessF64Ne),
+        Op::F64Lt => (Op::BrIfF64Lt, Op::BrUnlessF64Lt),
+        Op::F64Gt => (Op::BrIfF64Gt, Op::BrUnlessF64Gt),
+        Op::F64Le => (Op::BrIfF64Le, Op::BrUnlessF64Le),
+        Op::F64Ge => (Op::BrIfF64Ge, Op::BrUnlessF64Ge),
         _ => return None,
     })
 }
 
-/// Whether an operation with a constant is one on 64 bits.
+/// Whether an operation with a constant looks at all 64 bits of it.
 pub(super) fn is_i64(op: Op) -> bool {
     matches!(
         op,
@@ -124,5 +145,7 @@ pub(super) fn is_i64(op: Op) -> bool {
             | Op::I64ShrUConst
             | Op::I64RotlConst
             | Op::I64RotrConst
+            | Op::I64StoreConst
+            | Op::F64StoreConst
     )
 }

@@ -17,7 +17,7 @@ mod vectors;
 
 use std::sync::Arc;
 
-use wasmparser::{MemArg, MemArgTarget, Operator};
+use wasmparser::{MemArg, MemArgTarget, Operator, OperatorsReader};
 
 use crate::code::{AggregateSite, Body, Catch, ContSite, IndirectSite, Instr, Try};
 use crate::error::Error;
@@ -78,6 +78,9 @@ pub(crate) struct Unsupported {
     pub offset: u32,
 }
 
+/// Constants of one function that get slots of their own, at most.
+const KEPT_CONSTANTS: usize = 16;
+
 /// Translates one function or constant expression.
 #[derive(Debug)]
 pub(crate) struct FunctionTranslator<'a> {
@@ -90,6 +93,8 @@ pub(crate) struct FunctionTranslator<'a> {
     local_slots: u32,
     /// Slots of the whole frame, so far.
     frame_slots: u32,
+    /// Constants that have a slot, and the slot.
+    constants: Vec<(u64, u32)>,
     operands: Operands,
     controls: Vec<Control>,
     /// Blocks opened since the code became unreachable; none while it is reachable.
@@ -126,6 +131,7 @@ impl<'a> FunctionTranslator<'a> {
             param_slots: 0,
             local_slots: 0,
             frame_slots: 0,
+            constants: Vec::new(),
             operands: Operands::default(),
             controls: Vec::new(),
             unreachable: None,
@@ -153,15 +159,57 @@ impl<'a> FunctionTranslator<'a> {
         self.frame_slots = self.frame_slots.max(self.local_slots);
     }
 
-    /// Declares that all locals are known; `offset` is the body's first instruction's.
-    pub fn begin(&mut self, offset: u32) {
-        self.offset = offset;
-        self.emit_abc(
-            Op::Enter,
-            self.param_slots,
-            self.local_slots - self.param_slots,
-            0,
-        );
+    /// Declares that all locals are known; `ops` reads the body.
+    ///
+    /// Float constants inside of loops get slots of their own, which are written once,
+    /// when the function is entered: their instructions have no room for them.
+    ///
+    /// # Errors
+    ///
+    /// If an operator cannot be read.
+    pub fn begin(&mut self, ops: OperatorsReader<'_>) -> Result<(), Error> {
+        self.offset = ops.original_position() as u32;
+        let locals = self.local_slots - self.param_slots;
+        self.emit_abc(Op::Enter, self.param_slots, locals, 0);
+        let mut loops = Vec::new();
+        for op in ops {
+            match op? {
+                Operator::Loop { .. } => loops.push(true),
+                Operator::Block { .. } | Operator::If { .. } | Operator::TryTable { .. } => {
+                    loops.push(loops.last() == Some(&true));
+                }
+                Operator::End => {
+                    loops.pop();
+                }
+                Operator::F32Const { value } if loops.last() == Some(&true) => {
+                    self.keep_constant(u64::from(value.bits()));
+                }
+                Operator::F64Const { value } if loops.last() == Some(&true) => {
+                    self.keep_constant(value.bits());
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn keep_constant(&mut self, bits: u64) {
+        if self.constants.len() < KEPT_CONSTANTS
+            && !self.constants.iter().any(|(known, _)| *known == bits)
+        {
+            self.constants.push((bits, self.local_slots));
+            self.emit_const(bits, self.local_slots);
+            self.local_slots += 1;
+            self.frame_slots = self.frame_slots.max(self.local_slots);
+        }
+    }
+
+    /// Pushes a float constant, which may have a slot.
+    fn push_float(&mut self, bits: u64) {
+        match self.constants.iter().find(|(known, _)| *known == bits) {
+            Some(&(_, slot)) => self.push_local(slot, false),
+            None => self.push_const(bits),
+        }
     }
 
     /// Ends the function after its last `end`.
@@ -329,8 +377,8 @@ impl<'a> FunctionTranslator<'a> {
 
             Operator::I32Const { value } => self.push_const(u64::from(*value as u32)),
             Operator::I64Const { value } => self.push_const(*value as u64),
-            Operator::F32Const { value } => self.push_const(u64::from(value.bits())),
-            Operator::F64Const { value } => self.push_const(value.bits()),
+            Operator::F32Const { value } => self.push_float(u64::from(value.bits())),
+            Operator::F64Const { value } => self.push_float(value.bits()),
             // The slots hold the same bits before and after.
             Operator::I32ReinterpretF32
             | Operator::I64ReinterpretF64
@@ -439,11 +487,7 @@ impl<'a> FunctionTranslator<'a> {
                 self.produce(op, 0, a, 0, false);
             }
             Plain::Binary(op) => {
-                let second = self.pop_operand();
-                let (op, b) = match (fuse::with_constant(op), second.place) {
-                    (Some(op), Place::Const(bits)) if fits(op, bits) => (op, bits as u32),
-                    _ => (op, self.slot_of(second)),
-                };
+                let (op, b) = self.pop_constant(op);
                 let a = self.pop();
                 self.produce(op, 0, a, b, false);
             }
@@ -453,17 +497,21 @@ impl<'a> FunctionTranslator<'a> {
                 self.produce(op, memory, address, offset, false);
             }
             Plain::Store(op, memarg) => {
-                let value = self.pop();
+                let (op, b) = self.pop_constant(op);
                 let address = self.pop();
                 let (d, a, c) = self.address(memarg, address);
-                self.emit(Instr {
-                    op,
-                    d,
-                    a,
-                    b: value,
-                    c,
-                });
+                self.emit(Instr { op, d, a, b, c });
             }
+        }
+    }
+
+    /// Pops the second operand of an operation: the operation with a constant and that, if
+    /// the operand is one, or the operation as it is and the operand's slot.
+    fn pop_constant(&mut self, op: Op) -> (Op, u32) {
+        let operand = self.pop_operand();
+        match (fuse::with_constant(op), operand.place) {
+            (Some(op), Place::Const(bits)) if fits(op, bits) => (op, bits as u32),
+            _ => (op, self.slot_of(operand)),
         }
     }
 
