@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use wasmparser::BlockType;
 
+use super::operands::Place;
 use super::{FunctionTranslator, fuse};
 use crate::code::{Catch, Instr, Try};
 use crate::exec::ops::Op;
@@ -189,9 +190,9 @@ impl FunctionTranslator<'_> {
         let values = self.top(control.label_types().len());
         values.iter().any(|o| {
             let here = match o.place {
-                super::Place::Home => o.home == slot,
-                super::Place::Local(from) => from == slot,
-                super::Place::Const(_) => false,
+                Place::Home => o.home == slot,
+                Place::Local(from) => from == slot,
+                Place::Const(_) => false,
             };
             slot += if o.wide { 2 } else { 1 };
             !here
@@ -242,7 +243,7 @@ impl FunctionTranslator<'_> {
         let producer = self.producer;
         let operand = self.pop_operand();
         if let Some(at) = producer
-            && operand.place == super::Place::Home
+            && operand.place == Place::Home
             && self.code.instrs[at as usize].c == operand.home
         {
             let Instr { op, a, b, .. } = self.code.instrs[at as usize];

@@ -32,976 +32,181 @@ pub(super) enum Vector<'a> {
     },
 }
 
+macro_rules! table {
+    ($op:ident; $($category:ident: [$($name:ident)*] renamed [$($from:ident as $to:ident)*];)*) => {
+        match $op {
+            $($(Operator::$name { .. } => return Some(table!(@$category $name)),)*
+            $(Operator::$from { .. } => return Some(table!(@$category $to)),)*)*
+            _ => {}
+        }
+    };
+    (@unary $name:ident) => { Vector::Unary { op: Op::$name, lane: 0, wide: true } };
+    (@test $name:ident) => { Vector::Unary { op: Op::$name, lane: 0, wide: false } };
+    (@binary $name:ident) => { Vector::Binary { op: Op::$name, lane: 0 } };
+    (@ternary $name:ident) => { Vector::Ternary(Op::$name) };
+}
+
 /// The translation of a vector operator; none if it is not one, or one of the two with
 /// immediates of 16 bytes.
 pub(super) fn vector<'a>(op: &'a Operator<'_>) -> Option<Vector<'a>> {
-    use Vector::{Binary, Load, LoadLane, Store, StoreLane, Ternary, Unary};
+    table! { op;
+        unary: [
+            I8x16Splat I16x8Splat I32x4Splat I64x2Splat V128Not I8x16Abs I8x16Neg
+            I8x16Popcnt I16x8ExtAddPairwiseI8x16S I16x8ExtAddPairwiseI8x16U I16x8Abs
+            I16x8Neg I16x8ExtendLowI8x16S I16x8ExtendHighI8x16S I16x8ExtendLowI8x16U
+            I16x8ExtendHighI8x16U I32x4ExtAddPairwiseI16x8S
+            I32x4ExtAddPairwiseI16x8U I32x4Abs I32x4Neg I32x4ExtendLowI16x8S
+            I32x4ExtendHighI16x8S I32x4ExtendLowI16x8U I32x4ExtendHighI16x8U
+            I64x2Abs I64x2Neg I64x2ExtendLowI32x4S I64x2ExtendHighI32x4S
+            I64x2ExtendLowI32x4U I64x2ExtendHighI32x4U F32x4Ceil F32x4Floor
+            F32x4Trunc F32x4Nearest F32x4Abs F32x4Neg F32x4Sqrt F64x2Ceil F64x2Floor
+            F64x2Trunc F64x2Nearest F64x2Abs F64x2Neg F64x2Sqrt I32x4TruncSatF32x4S
+            I32x4TruncSatF32x4U F32x4ConvertI32x4S F32x4ConvertI32x4U
+            I32x4TruncSatF64x2SZero I32x4TruncSatF64x2UZero F64x2ConvertLowI32x4S
+            F64x2ConvertLowI32x4U F32x4DemoteF64x2Zero F64x2PromoteLowF32x4
+        ] renamed [
+            F32x4Splat as I32x4Splat
+            F64x2Splat as I64x2Splat
+            I32x4RelaxedTruncF32x4S as I32x4TruncSatF32x4S
+            I32x4RelaxedTruncF32x4U as I32x4TruncSatF32x4U
+            I32x4RelaxedTruncF64x2SZero as I32x4TruncSatF64x2SZero
+            I32x4RelaxedTruncF64x2UZero as I32x4TruncSatF64x2UZero
+        ];
+        test: [
+            V128AnyTrue I8x16AllTrue I8x16Bitmask I16x8AllTrue I16x8Bitmask
+            I32x4AllTrue I32x4Bitmask I64x2AllTrue I64x2Bitmask
+        ] renamed [];
+        binary: [
+            I8x16Swizzle I8x16Eq I8x16Ne I8x16LtS I8x16LtU I8x16GtS I8x16GtU
+            I8x16LeS I8x16LeU I8x16GeS I8x16GeU I16x8Eq I16x8Ne I16x8LtS I16x8LtU
+            I16x8GtS I16x8GtU I16x8LeS I16x8LeU I16x8GeS I16x8GeU I32x4Eq I32x4Ne
+            I32x4LtS I32x4LtU I32x4GtS I32x4GtU I32x4LeS I32x4LeU I32x4GeS I32x4GeU
+            I64x2Eq I64x2Ne I64x2LtS I64x2GtS I64x2LeS I64x2GeS F32x4Eq F32x4Ne
+            F32x4Lt F32x4Gt F32x4Le F32x4Ge F64x2Eq F64x2Ne F64x2Lt F64x2Gt F64x2Le
+            F64x2Ge V128And V128AndNot V128Or V128Xor I8x16NarrowI16x8S
+            I8x16NarrowI16x8U I8x16Shl I8x16ShrS I8x16ShrU I8x16Add I8x16AddSatS
+            I8x16AddSatU I8x16Sub I8x16SubSatS I8x16SubSatU I8x16MinS I8x16MinU
+            I8x16MaxS I8x16MaxU I8x16AvgrU I16x8Q15MulrSatS I16x8NarrowI32x4S
+            I16x8NarrowI32x4U I16x8Shl I16x8ShrS I16x8ShrU I16x8Add I16x8AddSatS
+            I16x8AddSatU I16x8Sub I16x8SubSatS I16x8SubSatU I16x8Mul I16x8MinS
+            I16x8MinU I16x8MaxS I16x8MaxU I16x8AvgrU I16x8ExtMulLowI8x16S
+            I16x8ExtMulHighI8x16S I16x8ExtMulLowI8x16U I16x8ExtMulHighI8x16U
+            I32x4Shl I32x4ShrS I32x4ShrU I32x4Add I32x4Sub I32x4Mul I32x4MinS
+            I32x4MinU I32x4MaxS I32x4MaxU I32x4DotI16x8S I32x4ExtMulLowI16x8S
+            I32x4ExtMulHighI16x8S I32x4ExtMulLowI16x8U I32x4ExtMulHighI16x8U
+            I64x2Shl I64x2ShrS I64x2ShrU I64x2Add I64x2Sub I64x2Mul
+            I64x2ExtMulLowI32x4S I64x2ExtMulHighI32x4S I64x2ExtMulLowI32x4U
+            I64x2ExtMulHighI32x4U F32x4Add F32x4Sub F32x4Mul F32x4Div F32x4Min
+            F32x4Max F32x4PMin F32x4PMax F64x2Add F64x2Sub F64x2Mul F64x2Div
+            F64x2Min F64x2Max F64x2PMin F64x2PMax I16x8RelaxedDotI8x16I7x16S
+        ] renamed [
+            I8x16RelaxedSwizzle as I8x16Swizzle
+            I16x8RelaxedQ15mulrS as I16x8Q15MulrSatS
+            F32x4RelaxedMin as F32x4Min
+            F32x4RelaxedMax as F32x4Max
+            F64x2RelaxedMin as F64x2Min
+            F64x2RelaxedMax as F64x2Max
+        ];
+        ternary: [
+            V128Bitselect F32x4RelaxedMadd F32x4RelaxedNmadd F64x2RelaxedMadd
+            F64x2RelaxedNmadd I32x4RelaxedDotI8x16I7x16AddS
+        ] renamed [
+            I8x16RelaxedLaneselect as V128Bitselect
+            I16x8RelaxedLaneselect as V128Bitselect
+            I32x4RelaxedLaneselect as V128Bitselect
+            I64x2RelaxedLaneselect as V128Bitselect
+        ];
+    }
     Some(match op {
-        Operator::V128Load { memarg } => Load(Op::V128Load, memarg),
-        Operator::V128Load8x8S { memarg } => Load(Op::V128Load8x8S, memarg),
-        Operator::V128Load8x8U { memarg } => Load(Op::V128Load8x8U, memarg),
-        Operator::V128Load16x4S { memarg } => Load(Op::V128Load16x4S, memarg),
-        Operator::V128Load16x4U { memarg } => Load(Op::V128Load16x4U, memarg),
-        Operator::V128Load32x2S { memarg } => Load(Op::V128Load32x2S, memarg),
-        Operator::V128Load32x2U { memarg } => Load(Op::V128Load32x2U, memarg),
-        Operator::V128Load8Splat { memarg } => Load(Op::V128Load8Splat, memarg),
-        Operator::V128Load16Splat { memarg } => Load(Op::V128Load16Splat, memarg),
-        Operator::V128Load32Splat { memarg } => Load(Op::V128Load32Splat, memarg),
-        Operator::V128Load64Splat { memarg } => Load(Op::V128Load64Splat, memarg),
-        Operator::V128Load32Zero { memarg } => Load(Op::V128Load32Zero, memarg),
-        Operator::V128Load64Zero { memarg } => Load(Op::V128Load64Zero, memarg),
-        Operator::V128Store { memarg } => Store(Op::V128Store, memarg),
-        Operator::V128Load8Lane { memarg, lane } => LoadLane {
-            load: Op::I32Load8U,
-            replace: Op::I8x16ReplaceLane,
-            memarg,
-            lane: u16::from(*lane),
-        },
-        Operator::V128Load16Lane { memarg, lane } => LoadLane {
-            load: Op::I32Load16U,
-            replace: Op::I16x8ReplaceLane,
-            memarg,
-            lane: u16::from(*lane),
-        },
-        Operator::V128Load32Lane { memarg, lane } => LoadLane {
-            load: Op::I32Load,
-            replace: Op::I32x4ReplaceLane,
-            memarg,
-            lane: u16::from(*lane),
-        },
-        Operator::V128Load64Lane { memarg, lane } => LoadLane {
-            load: Op::I64Load,
-            replace: Op::I64x2ReplaceLane,
-            memarg,
-            lane: u16::from(*lane),
-        },
-        Operator::V128Store8Lane { memarg, lane } => StoreLane {
-            extract: Op::I8x16ExtractLaneU,
-            store: Op::I32Store8,
-            memarg,
-            lane: u16::from(*lane),
-        },
-        Operator::V128Store16Lane { memarg, lane } => StoreLane {
-            extract: Op::I16x8ExtractLaneU,
-            store: Op::I32Store16,
-            memarg,
-            lane: u16::from(*lane),
-        },
-        Operator::V128Store32Lane { memarg, lane } => StoreLane {
-            extract: Op::I32x4ExtractLane,
-            store: Op::I32Store,
-            memarg,
-            lane: u16::from(*lane),
-        },
-        Operator::V128Store64Lane { memarg, lane } => StoreLane {
-            extract: Op::I64x2ExtractLane,
-            store: Op::I64Store,
-            memarg,
-            lane: u16::from(*lane),
-        },
-        Operator::I8x16ExtractLaneS { lane } => Unary {
-            op: Op::I8x16ExtractLaneS,
-            lane: u16::from(*lane),
-            wide: false,
-        },
-        Operator::I8x16ExtractLaneU { lane } => Unary {
-            op: Op::I8x16ExtractLaneU,
-            lane: u16::from(*lane),
-            wide: false,
-        },
-        Operator::I8x16ReplaceLane { lane } => Binary {
-            op: Op::I8x16ReplaceLane,
-            lane: u16::from(*lane),
-        },
-        Operator::I16x8ExtractLaneS { lane } => Unary {
-            op: Op::I16x8ExtractLaneS,
-            lane: u16::from(*lane),
-            wide: false,
-        },
-        Operator::I16x8ExtractLaneU { lane } => Unary {
-            op: Op::I16x8ExtractLaneU,
-            lane: u16::from(*lane),
-            wide: false,
-        },
-        Operator::I16x8ReplaceLane { lane } => Binary {
-            op: Op::I16x8ReplaceLane,
-            lane: u16::from(*lane),
-        },
-        Operator::I32x4ExtractLane { lane } | Operator::F32x4ExtractLane { lane } => Unary {
-            op: Op::I32x4ExtractLane,
-            lane: u16::from(*lane),
-            wide: false,
-        },
-        Operator::I32x4ReplaceLane { lane } | Operator::F32x4ReplaceLane { lane } => Binary {
-            op: Op::I32x4ReplaceLane,
-            lane: u16::from(*lane),
-        },
-        Operator::I64x2ExtractLane { lane } | Operator::F64x2ExtractLane { lane } => Unary {
-            op: Op::I64x2ExtractLane,
-            lane: u16::from(*lane),
-            wide: false,
-        },
-        Operator::I64x2ReplaceLane { lane } | Operator::F64x2ReplaceLane { lane } => Binary {
-            op: Op::I64x2ReplaceLane,
-            lane: u16::from(*lane),
-        },
-        Operator::I8x16Swizzle | Operator::I8x16RelaxedSwizzle => Binary {
-            op: Op::I8x16Swizzle,
-            lane: 0,
-        },
-        Operator::I8x16Splat => Unary {
-            op: Op::I8x16Splat,
-            lane: 0,
-            wide: true,
-        },
-        Operator::I16x8Splat => Unary {
-            op: Op::I16x8Splat,
-            lane: 0,
-            wide: true,
-        },
-        Operator::I32x4Splat | Operator::F32x4Splat => Unary {
-            op: Op::I32x4Splat,
-            lane: 0,
-            wide: true,
-        },
-        Operator::I64x2Splat | Operator::F64x2Splat => Unary {
-            op: Op::I64x2Splat,
-            lane: 0,
-            wide: true,
-        },
-        Operator::I8x16Eq => Binary {
-            op: Op::I8x16Eq,
-            lane: 0,
-        },
-        Operator::I8x16Ne => Binary {
-            op: Op::I8x16Ne,
-            lane: 0,
-        },
-        Operator::I8x16LtS => Binary {
-            op: Op::I8x16LtS,
-            lane: 0,
-        },
-        Operator::I8x16LtU => Binary {
-            op: Op::I8x16LtU,
-            lane: 0,
-        },
-        Operator::I8x16GtS => Binary {
-            op: Op::I8x16GtS,
-            lane: 0,
-        },
-        Operator::I8x16GtU => Binary {
-            op: Op::I8x16GtU,
-            lane: 0,
-        },
-        Operator::I8x16LeS => Binary {
-            op: Op::I8x16LeS,
-            lane: 0,
-        },
-        Operator::I8x16LeU => Binary {
-            op: Op::I8x16LeU,
-            lane: 0,
-        },
-        Operator::I8x16GeS => Binary {
-            op: Op::I8x16GeS,
-            lane: 0,
-        },
-        Operator::I8x16GeU => Binary {
-            op: Op::I8x16GeU,
-            lane: 0,
-        },
-        Operator::I16x8Eq => Binary {
-            op: Op::I16x8Eq,
-            lane: 0,
-        },
-        Operator::I16x8Ne => Binary {
-            op: Op::I16x8Ne,
-            lane: 0,
-        },
-        Operator::I16x8LtS => Binary {
-            op: Op::I16x8LtS,
-            lane: 0,
-        },
-        Operator::I16x8LtU => Binary {
-            op: Op::I16x8LtU,
-            lane: 0,
-        },
-        Operator::I16x8GtS => Binary {
-            op: Op::I16x8GtS,
-            lane: 0,
-        },
-        Operator::I16x8GtU => Binary {
-            op: Op::I16x8GtU,
-            lane: 0,
-        },
-        Operator::I16x8LeS => Binary {
-            op: Op::I16x8LeS,
-            lane: 0,
-        },
-        Operator::I16x8LeU => Binary {
-            op: Op::I16x8LeU,
-            lane: 0,
-        },
-        Operator::I16x8GeS => Binary {
-            op: Op::I16x8GeS,
-            lane: 0,
-        },
-        Operator::I16x8GeU => Binary {
-            op: Op::I16x8GeU,
-            lane: 0,
-        },
-        Operator::I32x4Eq => Binary {
-            op: Op::I32x4Eq,
-            lane: 0,
-        },
-        Operator::I32x4Ne => Binary {
-            op: Op::I32x4Ne,
-            lane: 0,
-        },
-        Operator::I32x4LtS => Binary {
-            op: Op::I32x4LtS,
-            lane: 0,
-        },
-        Operator::I32x4LtU => Binary {
-            op: Op::I32x4LtU,
-            lane: 0,
-        },
-        Operator::I32x4GtS => Binary {
-            op: Op::I32x4GtS,
-            lane: 0,
-        },
-        Operator::I32x4GtU => Binary {
-            op: Op::I32x4GtU,
-            lane: 0,
-        },
-        Operator::I32x4LeS => Binary {
-            op: Op::I32x4LeS,
-            lane: 0,
-        },
-        Operator::I32x4LeU => Binary {
-            op: Op::I32x4LeU,
-            lane: 0,
-        },
-        Operator::I32x4GeS => Binary {
-            op: Op::I32x4GeS,
-            lane: 0,
-        },
-        Operator::I32x4GeU => Binary {
-            op: Op::I32x4GeU,
-            lane: 0,
-        },
-        Operator::I64x2Eq => Binary {
-            op: Op::I64x2Eq,
-            lane: 0,
-        },
-        Operator::I64x2Ne => Binary {
-            op: Op::I64x2Ne,
-            lane: 0,
-        },
-        Operator::I64x2LtS => Binary {
-            op: Op::I64x2LtS,
-            lane: 0,
-        },
-        Operator::I64x2GtS => Binary {
-            op: Op::I64x2GtS,
-            lane: 0,
-        },
-        Operator::I64x2LeS => Binary {
-            op: Op::I64x2LeS,
-            lane: 0,
-        },
-        Operator::I64x2GeS => Binary {
-            op: Op::I64x2GeS,
-            lane: 0,
-        },
-        Operator::F32x4Eq => Binary {
-            op: Op::F32x4Eq,
-            lane: 0,
-        },
-        Operator::F32x4Ne => Binary {
-            op: Op::F32x4Ne,
-            lane: 0,
-        },
-        Operator::F32x4Lt => Binary {
-            op: Op::F32x4Lt,
-            lane: 0,
-        },
-        Operator::F32x4Gt => Binary {
-            op: Op::F32x4Gt,
-            lane: 0,
-        },
-        Operator::F32x4Le => Binary {
-            op: Op::F32x4Le,
-            lane: 0,
-        },
-        Operator::F32x4Ge => Binary {
-            op: Op::F32x4Ge,
-            lane: 0,
-        },
-        Operator::F64x2Eq => Binary {
-            op: Op::F64x2Eq,
-            lane: 0,
-        },
-        Operator::F64x2Ne => Binary {
-            op: Op::F64x2Ne,
-            lane: 0,
-        },
-        Operator::F64x2Lt => Binary {
-            op: Op::F64x2Lt,
-            lane: 0,
-        },
-        Operator::F64x2Gt => Binary {
-            op: Op::F64x2Gt,
-            lane: 0,
-        },
-        Operator::F64x2Le => Binary {
-            op: Op::F64x2Le,
-            lane: 0,
-        },
-        Operator::F64x2Ge => Binary {
-            op: Op::F64x2Ge,
-            lane: 0,
-        },
-        Operator::V128Not => Unary {
-            op: Op::V128Not,
-            lane: 0,
-            wide: true,
-        },
-        Operator::V128And => Binary {
-            op: Op::V128And,
-            lane: 0,
-        },
-        Operator::V128AndNot => Binary {
-            op: Op::V128AndNot,
-            lane: 0,
-        },
-        Operator::V128Or => Binary {
-            op: Op::V128Or,
-            lane: 0,
-        },
-        Operator::V128Xor => Binary {
-            op: Op::V128Xor,
-            lane: 0,
-        },
-        Operator::V128Bitselect
-        | Operator::I8x16RelaxedLaneselect
-        | Operator::I16x8RelaxedLaneselect
-        | Operator::I32x4RelaxedLaneselect
-        | Operator::I64x2RelaxedLaneselect => Ternary(Op::V128Bitselect),
-        Operator::V128AnyTrue => Unary {
-            op: Op::V128AnyTrue,
-            lane: 0,
-            wide: false,
-        },
-        Operator::I8x16Abs => Unary {
-            op: Op::I8x16Abs,
-            lane: 0,
-            wide: true,
-        },
-        Operator::I8x16Neg => Unary {
-            op: Op::I8x16Neg,
-            lane: 0,
-            wide: true,
-        },
-        Operator::I8x16Popcnt => Unary {
-            op: Op::I8x16Popcnt,
-            lane: 0,
-            wide: true,
-        },
-        Operator::I8x16AllTrue => Unary {
-            op: Op::I8x16AllTrue,
-            lane: 0,
-            wide: false,
-        },
-        Operator::I8x16Bitmask => Unary {
-            op: Op::I8x16Bitmask,
-            lane: 0,
-            wide: false,
-        },
-        Operator::I8x16NarrowI16x8S => Binary {
-            op: Op::I8x16NarrowI16x8S,
-            lane: 0,
-        },
-        Operator::I8x16NarrowI16x8U => Binary {
-            op: Op::I8x16NarrowI16x8U,
-            lane: 0,
-        },
-        Operator::I8x16Shl => Binary {
-            op: Op::I8x16Shl,
-            lane: 0,
-        },
-        Operator::I8x16ShrS => Binary {
-            op: Op::I8x16ShrS,
-            lane: 0,
-        },
-        Operator::I8x16ShrU => Binary {
-            op: Op::I8x16ShrU,
-            lane: 0,
-        },
-        Operator::I8x16Add => Binary {
-            op: Op::I8x16Add,
-            lane: 0,
-        },
-        Operator::I8x16AddSatS => Binary {
-            op: Op::I8x16AddSatS,
-            lane: 0,
-        },
-        Operator::I8x16AddSatU => Binary {
-            op: Op::I8x16AddSatU,
-            lane: 0,
-        },
-        Operator::I8x16Sub => Binary {
-            op: Op::I8x16Sub,
-            lane: 0,
-        },
-        Operator::I8x16SubSatS => Binary {
-            op: Op::I8x16SubSatS,
-            lane: 0,
-        },
-        Operator::I8x16SubSatU => Binary {
-            op: Op::I8x16SubSatU,
-            lane: 0,
-        },
-        Operator::I8x16MinS => Binary {
-            op: Op::I8x16MinS,
-            lane: 0,
-        },
-        Operator::I8x16MinU => Binary {
-            op: Op::I8x16MinU,
-            lane: 0,
-        },
-        Operator::I8x16MaxS => Binary {
-            op: Op::I8x16MaxS,
-            lane: 0,
-        },
-        Operator::I8x16MaxU => Binary {
-            op: Op::I8x16MaxU,
-            lane: 0,
-        },
-        Operator::I8x16AvgrU => Binary {
-            op: Op::I8x16AvgrU,
-            lane: 0,
-        },
-        Operator::I16x8ExtAddPairwiseI8x16S => Unary {
-            op: Op::I16x8ExtAddPairwiseI8x16S,
-            lane: 0,
-            wide: true,
-        },
-        Operator::I16x8ExtAddPairwiseI8x16U => Unary {
-            op: Op::I16x8ExtAddPairwiseI8x16U,
-            lane: 0,
-            wide: true,
-        },
-        Operator::I16x8Abs => Unary {
-            op: Op::I16x8Abs,
-            lane: 0,
-            wide: true,
-        },
-        Operator::I16x8Neg => Unary {
-            op: Op::I16x8Neg,
-            lane: 0,
-            wide: true,
-        },
-        Operator::I16x8Q15MulrSatS | Operator::I16x8RelaxedQ15mulrS => Binary {
-            op: Op::I16x8Q15MulrSatS,
-            lane: 0,
-        },
-        Operator::I16x8AllTrue => Unary {
-            op: Op::I16x8AllTrue,
-            lane: 0,
-            wide: false,
-        },
-        Operator::I16x8Bitmask => Unary {
-            op: Op::I16x8Bitmask,
-            lane: 0,
-            wide: false,
-        },
-        Operator::I16x8NarrowI32x4S => Binary {
-            op: Op::I16x8NarrowI32x4S,
-            lane: 0,
-        },
-        Operator::I16x8NarrowI32x4U => Binary {
-            op: Op::I16x8NarrowI32x4U,
-            lane: 0,
-        },
-        Operator::I16x8ExtendLowI8x16S => Unary {
-            op: Op::I16x8ExtendLowI8x16S,
-            lane: 0,
-            wide: true,
-        },
-        Operator::I16x8ExtendHighI8x16S => Unary {
-            op: Op::I16x8ExtendHighI8x16S,
-            lane: 0,
-            wide: true,
-        },
-        Operator::I16x8ExtendLowI8x16U => Unary {
-            op: Op::I16x8ExtendLowI8x16U,
-            lane: 0,
-            wide: true,
-        },
-        Operator::I16x8ExtendHighI8x16U => Unary {
-            op: Op::I16x8ExtendHighI8x16U,
-            lane: 0,
-            wide: true,
-        },
-        Operator::I16x8Shl => Binary {
-            op: Op::I16x8Shl,
-            lane: 0,
-        },
-        Operator::I16x8ShrS => Binary {
-            op: Op::I16x8ShrS,
-            lane: 0,
-        },
-        Operator::I16x8ShrU => Binary {
-            op: Op::I16x8ShrU,
-            lane: 0,
-        },
-        Operator::I16x8Add => Binary {
-            op: Op::I16x8Add,
-            lane: 0,
-        },
-        Operator::I16x8AddSatS => Binary {
-            op: Op::I16x8AddSatS,
-            lane: 0,
-        },
-        Operator::I16x8AddSatU => Binary {
-            op: Op::I16x8AddSatU,
-            lane: 0,
-        },
-        Operator::I16x8Sub => Binary {
-            op: Op::I16x8Sub,
-            lane: 0,
-        },
-        Operator::I16x8SubSatS => Binary {
-            op: Op::I16x8SubSatS,
-            lane: 0,
-        },
-        Operator::I16x8SubSatU => Binary {
-            op: Op::I16x8SubSatU,
-            lane: 0,
-        },
-        Operator::I16x8Mul => Binary {
-            op: Op::I16x8Mul,
-            lane: 0,
-        },
-        Operator::I16x8MinS => Binary {
-            op: Op::I16x8MinS,
-            lane: 0,
-        },
-        Operator::I16x8MinU => Binary {
-            op: Op::I16x8MinU,
-            lane: 0,
-        },
-        Operator::I16x8MaxS => Binary {
-            op: Op::I16x8MaxS,
-            lane: 0,
-        },
-        Operator::I16x8MaxU => Binary {
-            op: Op::I16x8MaxU,
-            lane: 0,
-        },
-        Operator::I16x8AvgrU => Binary {
-            op: Op::I16x8AvgrU,
-            lane: 0,
-        },
-        Operator::I16x8ExtMulLowI8x16S => Binary {
-            op: Op::I16x8ExtMulLowI8x16S,
-            lane: 0,
-        },
-        Operator::I16x8ExtMulHighI8x16S => Binary {
-            op: Op::I16x8ExtMulHighI8x16S,
-            lane: 0,
-        },
-        Operator::I16x8ExtMulLowI8x16U => Binary {
-            op: Op::I16x8ExtMulLowI8x16U,
-            lane: 0,
-        },
-        Operator::I16x8ExtMulHighI8x16U => Binary {
-            op: Op::I16x8ExtMulHighI8x16U,
-            lane: 0,
-        },
-        Operator::I32x4ExtAddPairwiseI16x8S => Unary {
-            op: Op::I32x4ExtAddPairwiseI16x8S,
-            lane: 0,
-            wide: true,
-        },
-        Operator::I32x4ExtAddPairwiseI16x8U => Unary {
-            op: Op::I32x4ExtAddPairwiseI16x8U,
-            lane: 0,
-            wide: true,
-        },
-        Operator::I32x4Abs => Unary {
-            op: Op::I32x4Abs,
-            lane: 0,
-            wide: true,
-        },
-        Operator::I32x4Neg => Unary {
-            op: Op::I32x4Neg,
-            lane: 0,
-            wide: true,
-        },
-        Operator::I32x4AllTrue => Unary {
-            op: Op::I32x4AllTrue,
-            lane: 0,
-            wide: false,
-        },
-        Operator::I32x4Bitmask => Unary {
-            op: Op::I32x4Bitmask,
-            lane: 0,
-            wide: false,
-        },
-        Operator::I32x4ExtendLowI16x8S => Unary {
-            op: Op::I32x4ExtendLowI16x8S,
-            lane: 0,
-            wide: true,
-        },
-        Operator::I32x4ExtendHighI16x8S => Unary {
-            op: Op::I32x4ExtendHighI16x8S,
-            lane: 0,
-            wide: true,
-        },
-        Operator::I32x4ExtendLowI16x8U => Unary {
-            op: Op::I32x4ExtendLowI16x8U,
-            lane: 0,
-            wide: true,
-        },
-        Operator::I32x4ExtendHighI16x8U => Unary {
-            op: Op::I32x4ExtendHighI16x8U,
-            lane: 0,
-            wide: true,
-        },
-        Operator::I32x4Shl => Binary {
-            op: Op::I32x4Shl,
-            lane: 0,
-        },
-        Operator::I32x4ShrS => Binary {
-            op: Op::I32x4ShrS,
-            lane: 0,
-        },
-        Operator::I32x4ShrU => Binary {
-            op: Op::I32x4ShrU,
-            lane: 0,
-        },
-        Operator::I32x4Add => Binary {
-            op: Op::I32x4Add,
-            lane: 0,
-        },
-        Operator::I32x4Sub => Binary {
-            op: Op::I32x4Sub,
-            lane: 0,
-        },
-        Operator::I32x4Mul => Binary {
-            op: Op::I32x4Mul,
-            lane: 0,
-        },
-        Operator::I32x4MinS => Binary {
-            op: Op::I32x4MinS,
-            lane: 0,
-        },
-        Operator::I32x4MinU => Binary {
-            op: Op::I32x4MinU,
-            lane: 0,
-        },
-        Operator::I32x4MaxS => Binary {
-            op: Op::I32x4MaxS,
-            lane: 0,
-        },
-        Operator::I32x4MaxU => Binary {
-            op: Op::I32x4MaxU,
-            lane: 0,
-        },
-        Operator::I32x4DotI16x8S => Binary {
-            op: Op::I32x4DotI16x8S,
-            lane: 0,
-        },
-        Operator::I32x4ExtMulLowI16x8S => Binary {
-            op: Op::I32x4ExtMulLowI16x8S,
-            lane: 0,
-        },
-        Operator::I32x4ExtMulHighI16x8S => Binary {
-            op: Op::I32x4ExtMulHighI16x8S,
-            lane: 0,
-        },
-        Operator::I32x4ExtMulLowI16x8U => Binary {
-            op: Op::I32x4ExtMulLowI16x8U,
-            lane: 0,
-        },
-        Operator::I32x4ExtMulHighI16x8U => Binary {
-            op: Op::I32x4ExtMulHighI16x8U,
-            lane: 0,
-        },
-        Operator::I64x2Abs => Unary {
-            op: Op::I64x2Abs,
-            lane: 0,
-            wide: true,
-        },
-        Operator::I64x2Neg => Unary {
-            op: Op::I64x2Neg,
-            lane: 0,
-            wide: true,
-        },
-        Operator::I64x2AllTrue => Unary {
-            op: Op::I64x2AllTrue,
-            lane: 0,
-            wide: false,
-        },
-        Operator::I64x2Bitmask => Unary {
-            op: Op::I64x2Bitmask,
-            lane: 0,
-            wide: false,
-        },
-        Operator::I64x2ExtendLowI32x4S => Unary {
-            op: Op::I64x2ExtendLowI32x4S,
-            lane: 0,
-            wide: true,
-        },
-        Operator::I64x2ExtendHighI32x4S => Unary {
-            op: Op::I64x2ExtendHighI32x4S,
-            lane: 0,
-            wide: true,
-        },
-        Operator::I64x2ExtendLowI32x4U => Unary {
-            op: Op::I64x2ExtendLowI32x4U,
-            lane: 0,
-            wide: true,
-        },
-        Operator::I64x2ExtendHighI32x4U => Unary {
-            op: Op::I64x2ExtendHighI32x4U,
-            lane: 0,
-            wide: true,
-        },
-        Operator::I64x2Shl => Binary {
-            op: Op::I64x2Shl,
-            lane: 0,
-        },
-        Operator::I64x2ShrS => Binary {
-            op: Op::I64x2ShrS,
-            lane: 0,
-        },
-        Operator::I64x2ShrU => Binary {
-            op: Op::I64x2ShrU,
-            lane: 0,
-        },
-        Operator::I64x2Add => Binary {
-            op: Op::I64x2Add,
-            lane: 0,
-        },
-        Operator::I64x2Sub => Binary {
-            op: Op::I64x2Sub,
-            lane: 0,
-        },
-        Operator::I64x2Mul => Binary {
-            op: Op::I64x2Mul,
-            lane: 0,
-        },
-        Operator::I64x2ExtMulLowI32x4S => Binary {
-            op: Op::I64x2ExtMulLowI32x4S,
-            lane: 0,
-        },
-        Operator::I64x2ExtMulHighI32x4S => Binary {
-            op: Op::I64x2ExtMulHighI32x4S,
-            lane: 0,
-        },
-        Operator::I64x2ExtMulLowI32x4U => Binary {
-            op: Op::I64x2ExtMulLowI32x4U,
-            lane: 0,
-        },
-        Operator::I64x2ExtMulHighI32x4U => Binary {
-            op: Op::I64x2ExtMulHighI32x4U,
-            lane: 0,
-        },
-        Operator::F32x4Ceil => Unary {
-            op: Op::F32x4Ceil,
-            lane: 0,
-            wide: true,
-        },
-        Operator::F32x4Floor => Unary {
-            op: Op::F32x4Floor,
-            lane: 0,
-            wide: true,
-        },
-        Operator::F32x4Trunc => Unary {
-            op: Op::F32x4Trunc,
-            lane: 0,
-            wide: true,
-        },
-        Operator::F32x4Nearest => Unary {
-            op: Op::F32x4Nearest,
-            lane: 0,
-            wide: true,
-        },
-        Operator::F32x4Abs => Unary {
-            op: Op::F32x4Abs,
-            lane: 0,
-            wide: true,
-        },
-        Operator::F32x4Neg => Unary {
-            op: Op::F32x4Neg,
-            lane: 0,
-            wide: true,
-        },
-        Operator::F32x4Sqrt => Unary {
-            op: Op::F32x4Sqrt,
-            lane: 0,
-            wide: true,
-        },
-        Operator::F32x4Add => Binary {
-            op: Op::F32x4Add,
-            lane: 0,
-        },
-        Operator::F32x4Sub => Binary {
-            op: Op::F32x4Sub,
-            lane: 0,
-        },
-        Operator::F32x4Mul => Binary {
-            op: Op::F32x4Mul,
-            lane: 0,
-        },
-        Operator::F32x4Div => Binary {
-            op: Op::F32x4Div,
-            lane: 0,
-        },
-        Operator::F32x4Min | Operator::F32x4RelaxedMin => Binary {
-            op: Op::F32x4Min,
-            lane: 0,
-        },
-        Operator::F32x4Max | Operator::F32x4RelaxedMax => Binary {
-            op: Op::F32x4Max,
-            lane: 0,
-        },
-        Operator::F32x4PMin => Binary {
-            op: Op::F32x4PMin,
-            lane: 0,
-        },
-        Operator::F32x4PMax => Binary {
-            op: Op::F32x4PMax,
-            lane: 0,
-        },
-        Operator::F64x2Ceil => Unary {
-            op: Op::F64x2Ceil,
-            lane: 0,
-            wide: true,
-        },
-        Operator::F64x2Floor => Unary {
-            op: Op::F64x2Floor,
-            lane: 0,
-            wide: true,
-        },
-        Operator::F64x2Trunc => Unary {
-            op: Op::F64x2Trunc,
-            lane: 0,
-            wide: true,
-        },
-        Operator::F64x2Nearest => Unary {
-            op: Op::F64x2Nearest,
-            lane: 0,
-            wide: true,
-        },
-        Operator::F64x2Abs => Unary {
-            op: Op::F64x2Abs,
-            lane: 0,
-            wide: true,
-        },
-        Operator::F64x2Neg => Unary {
-            op: Op::F64x2Neg,
-            lane: 0,
-            wide: true,
-        },
-        Operator::F64x2Sqrt => Unary {
-            op: Op::F64x2Sqrt,
-            lane: 0,
-            wide: true,
-        },
-        Operator::F64x2Add => Binary {
-            op: Op::F64x2Add,
-            lane: 0,
-        },
-        Operator::F64x2Sub => Binary {
-            op: Op::F64x2Sub,
-            lane: 0,
-        },
-        Operator::F64x2Mul => Binary {
-            op: Op::F64x2Mul,
-            lane: 0,
-        },
-        Operator::F64x2Div => Binary {
-            op: Op::F64x2Div,
-            lane: 0,
-        },
-        Operator::F64x2Min | Operator::F64x2RelaxedMin => Binary {
-            op: Op::F64x2Min,
-            lane: 0,
-        },
-        Operator::F64x2Max | Operator::F64x2RelaxedMax => Binary {
-            op: Op::F64x2Max,
-            lane: 0,
-        },
-        Operator::F64x2PMin => Binary {
-            op: Op::F64x2PMin,
-            lane: 0,
-        },
-        Operator::F64x2PMax => Binary {
-            op: Op::F64x2PMax,
-            lane: 0,
-        },
-        Operator::I32x4TruncSatF32x4S | Operator::I32x4RelaxedTruncF32x4S => Unary {
-            op: Op::I32x4TruncSatF32x4S,
-            lane: 0,
-            wide: true,
-        },
-        Operator::I32x4TruncSatF32x4U | Operator::I32x4RelaxedTruncF32x4U => Unary {
-            op: Op::I32x4TruncSatF32x4U,
-            lane: 0,
-            wide: true,
-        },
-        Operator::F32x4ConvertI32x4S => Unary {
-            op: Op::F32x4ConvertI32x4S,
-            lane: 0,
-            wide: true,
-        },
-        Operator::F32x4ConvertI32x4U => Unary {
-            op: Op::F32x4ConvertI32x4U,
-            lane: 0,
-            wide: true,
-        },
-        Operator::I32x4TruncSatF64x2SZero | Operator::I32x4RelaxedTruncF64x2SZero => Unary {
-            op: Op::I32x4TruncSatF64x2SZero,
-            lane: 0,
-            wide: true,
-        },
-        Operator::I32x4TruncSatF64x2UZero | Operator::I32x4RelaxedTruncF64x2UZero => Unary {
-            op: Op::I32x4TruncSatF64x2UZero,
-            lane: 0,
-            wide: true,
-        },
-        Operator::F64x2ConvertLowI32x4S => Unary {
-            op: Op::F64x2ConvertLowI32x4S,
-            lane: 0,
-            wide: true,
-        },
-        Operator::F64x2ConvertLowI32x4U => Unary {
-            op: Op::F64x2ConvertLowI32x4U,
-            lane: 0,
-            wide: true,
-        },
-        Operator::F32x4DemoteF64x2Zero => Unary {
-            op: Op::F32x4DemoteF64x2Zero,
-            lane: 0,
-            wide: true,
-        },
-        Operator::F64x2PromoteLowF32x4 => Unary {
-            op: Op::F64x2PromoteLowF32x4,
-            lane: 0,
-            wide: true,
-        },
-        Operator::F32x4RelaxedMadd => Ternary(Op::F32x4RelaxedMadd),
-        Operator::F32x4RelaxedNmadd => Ternary(Op::F32x4RelaxedNmadd),
-        Operator::F64x2RelaxedMadd => Ternary(Op::F64x2RelaxedMadd),
-        Operator::F64x2RelaxedNmadd => Ternary(Op::F64x2RelaxedNmadd),
-        Operator::I16x8RelaxedDotI8x16I7x16S => Binary {
-            op: Op::I16x8RelaxedDotI8x16I7x16S,
-            lane: 0,
-        },
-        Operator::I32x4RelaxedDotI8x16I7x16AddS => Ternary(Op::I32x4RelaxedDotI8x16I7x16AddS),
+        Operator::V128Load { memarg } => Vector::Load(Op::V128Load, memarg),
+        Operator::V128Load8x8S { memarg } => Vector::Load(Op::V128Load8x8S, memarg),
+        Operator::V128Load8x8U { memarg } => Vector::Load(Op::V128Load8x8U, memarg),
+        Operator::V128Load16x4S { memarg } => Vector::Load(Op::V128Load16x4S, memarg),
+        Operator::V128Load16x4U { memarg } => Vector::Load(Op::V128Load16x4U, memarg),
+        Operator::V128Load32x2S { memarg } => Vector::Load(Op::V128Load32x2S, memarg),
+        Operator::V128Load32x2U { memarg } => Vector::Load(Op::V128Load32x2U, memarg),
+        Operator::V128Load8Splat { memarg } => Vector::Load(Op::V128Load8Splat, memarg),
+        Operator::V128Load16Splat { memarg } => Vector::Load(Op::V128Load16Splat, memarg),
+        Operator::V128Load32Splat { memarg } => Vector::Load(Op::V128Load32Splat, memarg),
+        Operator::V128Load64Splat { memarg } => Vector::Load(Op::V128Load64Splat, memarg),
+        Operator::V128Load32Zero { memarg } => Vector::Load(Op::V128Load32Zero, memarg),
+        Operator::V128Load64Zero { memarg } => Vector::Load(Op::V128Load64Zero, memarg),
+        Operator::V128Store { memarg } => Vector::Store(Op::V128Store, memarg),
+        Operator::I8x16ExtractLaneS { lane } => extract(Op::I8x16ExtractLaneS, *lane),
+        Operator::I8x16ExtractLaneU { lane } => extract(Op::I8x16ExtractLaneU, *lane),
+        Operator::I16x8ExtractLaneS { lane } => extract(Op::I16x8ExtractLaneS, *lane),
+        Operator::I16x8ExtractLaneU { lane } => extract(Op::I16x8ExtractLaneU, *lane),
+        Operator::I32x4ExtractLane { lane } | Operator::F32x4ExtractLane { lane } => {
+            extract(Op::I32x4ExtractLane, *lane)
+        }
+        Operator::I64x2ExtractLane { lane } | Operator::F64x2ExtractLane { lane } => {
+            extract(Op::I64x2ExtractLane, *lane)
+        }
+        Operator::I8x16ReplaceLane { lane } => replace(Op::I8x16ReplaceLane, *lane),
+        Operator::I16x8ReplaceLane { lane } => replace(Op::I16x8ReplaceLane, *lane),
+        Operator::I32x4ReplaceLane { lane } | Operator::F32x4ReplaceLane { lane } => {
+            replace(Op::I32x4ReplaceLane, *lane)
+        }
+        Operator::I64x2ReplaceLane { lane } | Operator::F64x2ReplaceLane { lane } => {
+            replace(Op::I64x2ReplaceLane, *lane)
+        }
+        Operator::V128Load8Lane { memarg, lane } => {
+            load_lane(Op::I32Load8U, Op::I8x16ReplaceLane, memarg, *lane)
+        }
+        Operator::V128Load16Lane { memarg, lane } => {
+            load_lane(Op::I32Load16U, Op::I16x8ReplaceLane, memarg, *lane)
+        }
+        Operator::V128Load32Lane { memarg, lane } => {
+            load_lane(Op::I32Load, Op::I32x4ReplaceLane, memarg, *lane)
+        }
+        Operator::V128Load64Lane { memarg, lane } => {
+            load_lane(Op::I64Load, Op::I64x2ReplaceLane, memarg, *lane)
+        }
+        Operator::V128Store8Lane { memarg, lane } => {
+            store_lane(Op::I8x16ExtractLaneU, Op::I32Store8, memarg, *lane)
+        }
+        Operator::V128Store16Lane { memarg, lane } => {
+            store_lane(Op::I16x8ExtractLaneU, Op::I32Store16, memarg, *lane)
+        }
+        Operator::V128Store32Lane { memarg, lane } => {
+            store_lane(Op::I32x4ExtractLane, Op::I32Store, memarg, *lane)
+        }
+        Operator::V128Store64Lane { memarg, lane } => {
+            store_lane(Op::I64x2ExtractLane, Op::I64Store, memarg, *lane)
+        }
         _ => return None,
     })
+}
+
+fn extract(op: Op, lane: u8) -> Vector<'static> {
+    Vector::Unary {
+        op,
+        lane: u16::from(lane),
+        wide: false,
+    }
+}
+
+fn replace(op: Op, lane: u8) -> Vector<'static> {
+    Vector::Binary {
+        op,
+        lane: u16::from(lane),
+    }
+}
+
+fn load_lane(load: Op, replace: Op, memarg: &MemArg, lane: u8) -> Vector<'_> {
+    Vector::LoadLane {
+        load,
+        replace,
+        memarg,
+        lane: u16::from(lane),
+    }
+}
+
+fn store_lane(extract: Op, store: Op, memarg: &MemArg, lane: u8) -> Vector<'_> {
+    Vector::StoreLane {
+        extract,
+        store,
+        memarg,
+        lane: u16::from(lane),
+    }
 }
