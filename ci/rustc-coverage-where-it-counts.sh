@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# A RUSTC_WRAPPER for fuzzing builds: coverage instrumentation stays on what is under test (the engine, the oracle and the
+# code generator) and is left out everywhere else. The generator and its libraries run for every case, and say nothing about
+# the engines; instrumented, they cost more than the engines themselves. AddressSanitizer is left as cargo-fuzz sets it.
+set -eu
+crate=
+previous=
+for argument in "$@"; do
+  if [ "$previous" = --crate-name ]; then crate=$argument; fi
+  previous=$argument
+done
+case $crate in
+  switchback_engine | switchback_oracle | cranelift_* | regalloc2 | differential | compile)
+    exec "$@"
+    ;;
+esac
+kept=()
+for argument in "$@"; do
+  case $argument in
+    -Cpasses=sancov-module | -Cllvm-args=-sanitizer-coverage-*) ;;
+    *) kept+=("$argument") ;;
+  esac
+done
+exec "${kept[@]}"
