@@ -1,2 +1,6 @@
+//! A case on all engines: bytes that are a WebAssembly module are the case, all
+//! others are what the generator makes a module of.
+
 #![no_main]
-libfuzzer_sys::fuzz_target!(|_data: &[u8]| {});
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| switchback::fuzzing::differential(bytes));

@@ -3,6 +3,8 @@
 //! The toolkit reads this itself, so that an engine's adapter need not describe
 //! types. It does not validate: engines do.
 
+use super::{MEMORY_PAGES, TABLE_ELEMENTS};
+use crate::observe::Outcome;
 use wasmparser::{
     BinaryReaderError, CompositeInnerType, ExternalKind, FuncType, Parser, Payload, SubType,
     TypeRef,
@@ -19,6 +21,10 @@ pub struct Interface {
     pub functions: u32,
     /// Whether there is a start function.
     pub start: bool,
+    /// The smallest size of each memory, in pages, imported ones included.
+    pub memories: Vec<u64>,
+    /// The smallest size of each table, in elements, imported ones included.
+    pub tables: Vec<u64>,
 }
 
 /// An import.
@@ -88,8 +94,11 @@ impl Interface {
                 Payload::ImportSection(section) => {
                     for import in section.into_imports() {
                         let import = import?;
-                        if let TypeRef::Func(ty) | TypeRef::FuncExact(ty) = import.ty {
-                            functions.push(ty);
+                        match import.ty {
+                            TypeRef::Func(ty) | TypeRef::FuncExact(ty) => functions.push(ty),
+                            TypeRef::Memory(ty) => interface.memories.push(ty.initial),
+                            TypeRef::Table(ty) => interface.tables.push(ty.initial),
+                            TypeRef::Global(_) | TypeRef::Tag(_) => {}
                         }
                         interface.imports.push(Import {
                             module: import.module.to_owned(),
@@ -101,6 +110,16 @@ impl Interface {
                 Payload::FunctionSection(section) => {
                     for ty in section {
                         functions.push(ty?);
+                    }
+                }
+                Payload::MemorySection(section) => {
+                    for memory in section {
+                        interface.memories.push(memory?.initial);
+                    }
+                }
+                Payload::TableSection(section) => {
+                    for table in section {
+                        interface.tables.push(table?.ty.initial);
                     }
                 }
                 Payload::ExportSection(section) => {
@@ -130,6 +149,25 @@ impl Interface {
         // Type indices are 32 bits wide, so a module has no more functions.
         interface.functions = functions.len() as u32;
         Ok(interface)
+    }
+
+    /// Checks that the memories and tables are not larger than any case may make
+    /// them, so that no case costs much, whatever it declares.
+    ///
+    /// # Errors
+    ///
+    /// [`Outcome::Exhausted`], if one is.
+    pub fn check_sizes(&self) -> Result<(), Outcome> {
+        let what = if self.memories.iter().sum::<u64>() > MEMORY_PAGES {
+            "memory"
+        } else if self.tables.iter().sum::<u64>() > TABLE_ELEMENTS {
+            "table"
+        } else {
+            return Ok(());
+        };
+        Err(Outcome::Exhausted {
+            what: what.to_owned(),
+        })
     }
 
     /// The export of this name.
@@ -182,5 +220,23 @@ mod tests {
             Some(&ExportKind::Memory)
         );
         assert!(interface.export("c").is_none());
+    }
+
+    #[test]
+    fn a_module_may_not_declare_what_no_case_may_grow_to() {
+        let check = |text: &str| {
+            let wasm = wat::parse_str(text).unwrap();
+            Interface::read(&wasm).unwrap().check_sizes()
+        };
+        let memory = Outcome::Exhausted {
+            what: "memory".to_owned(),
+        };
+        assert_eq!(check("(module (memory 1024) (table 10 funcref))"), Ok(()));
+        assert_eq!(check("(module (memory 1025))"), Err(memory.clone()));
+        assert_eq!(
+            check("(module (import \"m\" \"m\" (memory 1000)) (memory 1000))"),
+            Err(memory)
+        );
+        assert!(check("(module (table 100001 funcref))").is_err());
     }
 }

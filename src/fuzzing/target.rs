@@ -65,7 +65,7 @@ fn compile_on(engine: &dyn Engine, bytes: &[u8]) {
         return;
     };
     let interface = Interface::read(bytes).expect("a module that an engine accepts can be read");
-    if interface.start {
+    if interface.start || interface.check_sizes().is_err() {
         return;
     }
     let bindings = standard_host(&interface.imports);

@@ -82,6 +82,7 @@ fn drive(
         let interface = Interface::read(wasm).map_err(|error| Outcome::Failed {
             message: error.to_string(),
         })?;
+        interface.check_sizes()?;
         let bindings = standard_host(&interface.imports);
         let instance = session.instantiate(module, &bindings);
         record(session, &mut observation);
