@@ -1,6 +1,7 @@
 //! All engines agree: on random modules, and on every file of the corpus.
 
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use std::fs;
 use std::path::{Path, PathBuf};
 use switchback::compare::Verdict;
@@ -12,8 +13,18 @@ fn runner() -> CaseRunner {
     CaseRunner::new(&Settings::default()).unwrap()
 }
 
+/// The same cases in every run.
+fn config() -> ProptestConfig {
+    ProptestConfig {
+        cases: 64,
+        rng_seed: RngSeed::Fixed(1),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn on_any_seed(seed: u64) {

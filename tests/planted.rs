@@ -8,8 +8,8 @@ use std::process::Command;
 use switchback::engines;
 use tempfile::TempDir;
 
-/// Far below what the fuzzer may take: these campaigns run on every change.
-const EXECUTIONS: &str = "2000";
+/// A campaign ends at its first finding, mostly long before.
+const EXECUTIONS: &str = "20000";
 
 /// Runs a campaign until its first finding and returns its summary.
 fn fuzz(plant: &str) -> Value {
