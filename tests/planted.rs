@@ -15,7 +15,7 @@ const EXECUTIONS: &str = "20000";
 fn fuzz(plant: &str) -> Value {
     let folder = TempDir::new().unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_switchback"))
-        .args(["fuzz", "--json", "--seed", "1", "--execs", EXECUTIONS])
+        .args(["fuzz", "--json", "--seed", "3", "--execs", EXECUTIONS])
         .args(["--max-findings", "1", "--plant", plant, "--out"])
         .arg(folder.path())
         .output()

@@ -256,10 +256,9 @@ fn same_outcome(left: &Outcome, right: &Outcome) -> bool {
         | (Outcome::Rejected { .. }, Outcome::Rejected { .. })
         | (Outcome::Failed { .. }, Outcome::Failed { .. }) => true,
         (Outcome::Returned { values: l }, Outcome::Returned { values: r }) => same_values(l, r),
-        (
-            Outcome::Threw { tag: l, values: lv },
-            Outcome::Threw { tag: r, values: rv },
-        ) => l == r && same_values(lv, rv),
+        (Outcome::Threw { tag: l, values: lv }, Outcome::Threw { tag: r, values: rv }) => {
+            l == r && same_values(lv, rv)
+        }
         _ => left == right,
     }
 }
