@@ -23,7 +23,8 @@ pub struct Limits {
     pub continuations: u32,
     /// Frames on all stacks of the running chain, hosts' entries included.
     pub call_depth: u32,
-    /// Calls from the host into Wasm that may be nested in one another.
+    /// Calls from the host into Wasm that may be nested in one another. Each takes some of the
+    /// host's stack (about 5 KiB without optimisation, and what the host functions take).
     pub host_entries: u32,
     /// Slots of 8 bytes of all structures and arrays (each counts for a few more).
     pub heap_slots: u64,
@@ -38,7 +39,7 @@ impl Default for Limits {
             table_elements: 10_000_000,
             continuations: 1_000_000,
             call_depth: 20_000,
-            host_entries: 64,
+            host_entries: 200,
             heap_slots: 1 << 25,
             stack_slots: 1 << 25,
         }

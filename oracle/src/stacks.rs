@@ -101,6 +101,7 @@ impl Stacks {
         }
         stack.frames.clear();
         stack.pc = 0;
+        stack.fp = 0;
         stack.instance = NOWHERE;
         stack.parent = None;
         self.free.push(id);
