@@ -86,11 +86,8 @@ impl Cx<'_> {
             }
             Action::Rethrow => {
                 let mut code = body.emit();
-                code.global_get(EXCEPTION)
-                    .ref_is_null()
-                    .i32_eqz()
-                    .if_(BlockType::Empty);
-                code.global_get(EXCEPTION).throw_ref().end();
+                code.block(BlockType::Empty).global_get(EXCEPTION);
+                code.br_on_null(0).throw_ref().end();
             }
             Action::Log(log) => self.log(body, *log),
             Action::Reenter(callback) => {

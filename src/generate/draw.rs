@@ -274,7 +274,7 @@ impl Draw<'_, '_> {
             let described = &plan.families[usize::from(family)];
             described.results.is_empty() && described.loop_params(family).is_empty()
         });
-        if let (Some(family), true) = (reenters, !plan.callbacks.is_empty() && self.chance(40)) {
+        if let (Some(family), true) = (reenters, !plan.callbacks.is_empty() && self.chance(75)) {
             self.task(plan, family, Entry::Loop, Vec::new(), TaskBody::Reentry);
         }
     }
@@ -319,7 +319,7 @@ impl Draw<'_, '_> {
         let prefix = self.prefix(plan.families.len() as u8);
         let leaf = Leaf {
             control: self.chance(10),
-            wild: self.chance(4),
+            wild: self.chance(3),
             length: 6 + self.below(u32::from(config.leaf_instructions).saturating_sub(5)) as u8,
             splices: Vec::new(),
             salt: self.byte(),

@@ -8,8 +8,8 @@ use super::body::Body;
 use super::cx::{Cx, EXCEPTION};
 use super::helper::Helper;
 use super::plan::*;
-use super::resume::Suspended;
-use super::types::{Pair, non_null, nullable};
+use super::resume::{Suspended, handed};
+use super::types::{Pair, nullable};
 use wasm_encoder::{BlockType, Catch as CatchClause, Handle, ValType};
 
 /// Clauses that branch to one label.
@@ -46,13 +46,13 @@ impl Cx<'_> {
             .local_get(0)
             .loop_(BlockType::FunctionType(own))
             .local_set(0);
-        for group in groups.iter().rev() {
+        let received: Vec<ValType> = groups
+            .iter()
+            .map(|group| handed(&mut body, group.pair))
+            .collect();
+        for (group, &received) in groups.iter().zip(&received).rev() {
             let mut label = self.tags[usize::from(group.tag)].0.clone();
-            label.push(if body.pick(2) == 0 {
-                non_null(group.pair.cont)
-            } else {
-                nullable(group.pair.cont)
-            });
+            label.push(received);
             let label = self.block(&[], &label);
             body.emit().block(label);
         }
@@ -75,7 +75,7 @@ impl Cx<'_> {
             body.emit().end();
             let opened = index + 1;
             let suspended = Suspended {
-                local: body.local(nullable(group.pair.cont)),
+                local: body.local(received[index]),
                 pair: group.pair,
                 tag: group.tag,
             };

@@ -5,7 +5,7 @@ use super::cx::Cx;
 use super::helper::Helper;
 use super::plan::*;
 use super::types::{Pair, non_null, nullable};
-use wasm_encoder::{BlockType, Handle};
+use wasm_encoder::{BlockType, Handle, ValType};
 
 impl Cx<'_> {
     pub(super) fn switch(&mut self, body: &mut Body, family: u8, source: Source) {
@@ -63,12 +63,9 @@ impl Cx<'_> {
         };
         let (params, results) = self.tags[usize::from(first)].clone();
         let pair = self.types.suspended(family, &results);
+        let received = handed(body, pair);
         let mut label = params.clone();
-        label.push(if body.pick(2) == 0 {
-            non_null(pair.cont)
-        } else {
-            nullable(pair.cont)
-        });
+        label.push(received);
         let label = self.block(&[], &label);
         body.emit().block(BlockType::Empty).block(label);
         self.push(body, &types.params);
@@ -81,7 +78,7 @@ impl Cx<'_> {
         body.emit().resume(types.main.cont, handlers);
         self.sink(body, &types.results);
         body.emit().br(1).end();
-        let suspended = body.local(nullable(pair.cont));
+        let suspended = body.local(received);
         body.emit().local_set(suspended);
         self.sink(body, &params);
         self.after(
@@ -164,6 +161,9 @@ impl Cx<'_> {
         let surplus = waits_for.len() - self.family(family).params.len();
         self.push(body, &waits_for[..surplus]);
         body.emit().local_get(local);
+        if body.pick(8) == 0 {
+            body.emit().ref_as_non_null();
+        }
         if pair.cont != main.cont {
             body.emit().cont_bind(pair.cont, main.cont);
         }
@@ -211,6 +211,15 @@ impl Cx<'_> {
         self.push(body, &types.params);
         body.emit().local_get(local).resume(cont, []);
         self.sink(body, &types.results);
+    }
+}
+
+/// The type at which a handler receives a continuation: handlers may leave open that it is never null.
+pub(super) fn handed(body: &mut Body, pair: Pair) -> ValType {
+    if body.pick(2) == 0 {
+        non_null(pair.cont)
+    } else {
+        nullable(pair.cont)
     }
 }
 

@@ -12,8 +12,11 @@ impl Draw<'_, '_> {
             if self.chance(30) {
                 actions.push(self.small(plan));
             }
-            if self.chance(5) {
-                actions.push(Action::Trap(self.trap_kind()));
+            // What fails inside an entry goes through the host's frame.
+            match self.below(100) {
+                82..=91 => actions.push(Action::Throw(self.choose(&plan.throwable()))),
+                92.. => actions.push(Action::Trap(self.trap_kind())),
+                _ => {}
             }
             plan.callbacks[index].actions = actions;
         }
@@ -79,7 +82,7 @@ impl Draw<'_, '_> {
                     let kind = self.trap_kind();
                     actions.push(Action::Trap(kind));
                 }
-                85..=89 => actions.push(self.dead(plan)),
+                87..=89 => actions.push(self.dead(plan)),
                 _ => {}
             }
             let results = self.types(0, 2, 0);
