@@ -111,9 +111,15 @@ unsafe fn pass_on(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut
     };
     match previous.sa_sigaction {
         libc::SIG_DFL | libc::SIG_IGN => {
-            // Let the instruction fault again, without us: a synchronous fault cannot be ignored.
+            // Let the instruction fault again, without us: the kernel ends a process that ignores its own faults.
             // SAFETY: restores a disposition that was valid before.
             unsafe { libc::sigaction(signal, &previous, ptr::null_mut()) };
+            // SAFETY: the kernel passes a valid `siginfo_t` with SA_SIGINFO.
+            if unsafe { (*info).si_code } <= 0 {
+                // Somebody sent the signal, and no instruction will bring it again.
+                // SAFETY: sends a signal to the calling thread, for which the previous disposition is in place.
+                unsafe { libc::raise(signal) };
+            }
         }
         address if previous.sa_flags & libc::SA_SIGINFO != 0 => {
             // SAFETY: the previous owner registered a handler of this signature.
