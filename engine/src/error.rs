@@ -65,7 +65,8 @@ pub enum TrapKind {
 pub struct Trap {
     /// What went wrong.
     pub kind: TrapKind,
-    /// Where; `None` when a host trapped, or instantiation did.
+    /// Where; `None` when a host trapped, or instantiation did, or when optimised code executed `unreachable`, which may stand
+    /// for the branch before it as well.
     pub location: Option<Location>,
 }
 

@@ -416,3 +416,22 @@ fn engines_and_modules_are_shared_between_threads() {
         }
     });
 }
+
+#[test]
+fn an_optimised_unreachable_has_no_place() {
+    let text = r#"(module (func (export "run") (param i32)
+        (if (i32.eqz (local.get 0)) (then unreachable))))"#;
+    for (opt_level, known) in [(OptLevel::None, true), (OptLevel::Speed, false)] {
+        let engine = Engine::new(Config::new().opt_level(opt_level)).unwrap();
+        let mut store = Store::new(&engine, ());
+        let instance = Instance::new(&mut store, &compile(&engine, text), &[]).unwrap();
+        let run = instance.get_func(&store, "run").unwrap();
+        match run.call(&mut store, &[Val::I32(0)], &mut []) {
+            Err(Error::Trap(trap)) => {
+                assert_eq!(trap.kind, TrapKind::Unreachable);
+                assert_eq!(trap.location.is_some(), known);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}

@@ -7,6 +7,7 @@
 use super::entry::Status;
 use super::store::StoreInner;
 use crate::compile::trap_codes::{self, TrapReason};
+use crate::config::OptLevel;
 use crate::error::{Exhaustion, Location, TrapKind};
 use std::cell::Cell;
 use std::mem::MaybeUninit;
@@ -135,12 +136,15 @@ unsafe fn pass_on(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut
     }
 }
 
-/// What the trap that ended the activation was.
+/// What the trap that ended the activation was, and where, if the code still tells: an optimiser that joins a branch with the
+/// `unreachable` that it leads to leaves the branch's place on the result.
 pub(crate) fn describe(store: &StoreInner) -> Result<(TrapKind, Option<Location>), Exhaustion> {
     let (code, location) = store
         .trap_at(store.trap_pc)
         .expect("the handler has looked this address up");
+    let exact = store.engine.config().opt_level == OptLevel::None;
     match trap_codes::reason(code) {
+        TrapReason::Trap(TrapKind::Unreachable) if !exact => Ok((TrapKind::Unreachable, None)),
         TrapReason::Trap(kind) => Ok((kind, location)),
         TrapReason::StackOverflow => Err(Exhaustion::CallStack),
     }
