@@ -17,7 +17,7 @@ for target in differential compile; do
   mkdir -p "$work/corpus" "$work/artifacts"
   log=$work/log
   if ! cargo +nightly fuzz run "$target" "$work/corpus" corpus/seeds -- \
-    -runs="$runs" -max_total_time=300 -detect_leaks=0 -artifact_prefix="$work/artifacts/" >"$log" 2>&1; then
+    -seed=1 -runs="$runs" -max_total_time=600 -detect_leaks=0 -artifact_prefix="$work/artifacts/" >"$log" 2>&1; then
     tail -n 200 "$log"
     echo "ci/fuzz-smoke.sh: $target found something" >&2
     exit 1
