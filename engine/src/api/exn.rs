@@ -38,7 +38,7 @@ impl ExnRef {
     /// Store address of the exception's tag.
     pub fn tag_address(&self, store: impl AsContext) -> u32 {
         assert!(
-            self.belongs_to(store.inner()),
+            self.belongs_to(store.inner().0),
             "an exception is used with a store that it does not belong to"
         );
         tag_address(self.word())
@@ -46,7 +46,7 @@ impl ExnRef {
 
     /// The exception's values.
     pub fn values(&self, store: impl AsContext) -> Vec<Val> {
-        let store = store.inner();
+        let store = store.inner().0;
         assert!(
             self.belongs_to(store),
             "an exception is used with a store that it does not belong to"

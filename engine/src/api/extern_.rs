@@ -33,8 +33,8 @@ impl Extern {
     /// # Panics
     /// When it belongs to another store.
     pub fn ty(&self, store: impl AsContext) -> ExternType {
-        self.check_store(store.inner());
-        self.ty_in(store.inner())
+        self.check_store(store.inner().0);
+        self.ty_in(store.inner().0)
     }
 
     /// The function, if it is one.

@@ -28,7 +28,7 @@ impl Func {
         ty: FuncType,
         closure: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<(), Error> + 'static,
     ) -> Func {
-        let store = store.inner_mut();
+        let store = store.inner_mut().0;
         let erased_type = ty.clone();
         let erased = move |store: *mut StoreInner, values: &mut [ValRaw]| -> Result<(), Error> {
             let params = erased_type.params().iter().zip(&*values);
@@ -67,7 +67,7 @@ impl Func {
 
     /// The function's type.
     pub fn ty(&self, store: impl AsContext) -> FuncType {
-        let store = store.inner();
+        let store = store.inner().0;
         // SAFETY: the handle is this store's.
         let func_ref = unsafe { &*self.func_ref(store) };
         // SAFETY: as above.
@@ -81,7 +81,7 @@ impl Func {
     /// them.
     pub fn address(&self, store: impl AsContext) -> u32 {
         // SAFETY: the handle is this store's.
-        unsafe { (*self.func_ref(store.inner())).address }
+        unsafe { (*self.func_ref(store.inner().0)).address }
     }
 
     /// Calls the function.
@@ -106,7 +106,7 @@ impl Func {
                 results.len()
             )));
         }
-        let inner = store.inner_mut();
+        let inner = store.inner_mut().0;
         let mut values = vec![ValRaw::ZERO; params.len().max(results.len())];
         for ((ty, param), raw) in ty.params().iter().zip(params).zip(&mut values) {
             *raw = param.to_raw(inner, ty)?;

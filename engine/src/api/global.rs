@@ -23,7 +23,7 @@ impl Global {
     /// # Errors
     /// [`Error::Type`], when `value` does not match the type.
     pub fn new(mut store: impl AsContextMut, ty: GlobalType, value: Val) -> Result<Self, Error> {
-        let store = store.inner_mut();
+        let store = store.inner_mut().0;
         let value = value.to_raw(store, ty.content())?;
         let index = store.add_global(ty, value);
         Ok(Global {
@@ -34,12 +34,12 @@ impl Global {
 
     /// The type.
     pub fn ty(&self, store: impl AsContext) -> GlobalType {
-        self.inner(store.inner()).ty.clone()
+        self.inner(store.inner().0).ty.clone()
     }
 
     /// The present value.
     pub fn get(&self, store: impl AsContext) -> Val {
-        let store = store.inner();
+        let store = store.inner().0;
         let global = self.inner(store);
         // SAFETY: globals hold values of their type, of this store.
         unsafe { Val::from_raw(store, global.vm.value, global.ty.content()) }
@@ -50,7 +50,7 @@ impl Global {
     /// # Errors
     /// [`Error::Type`], when the global is not mutable, or `value` does not match the type.
     pub fn set(&self, mut store: impl AsContextMut, value: Val) -> Result<(), Error> {
-        let store = store.inner_mut();
+        let store = store.inner_mut().0;
         let ty = self.inner(store).ty.clone();
         if !ty.is_mutable() {
             return Err(Error::Type("the global is not mutable".to_owned()));

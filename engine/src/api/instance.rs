@@ -41,7 +41,7 @@ impl Instance {
         module: &Module,
         imports: &[Extern],
     ) -> Result<Self, Error> {
-        let inner = store.inner_mut();
+        let inner = store.inner_mut().0;
         let instance = Instance {
             store_id: inner.id,
             index: instantiate(inner, module, imports)?,
@@ -59,7 +59,7 @@ impl Instance {
 
     /// The export called `name`.
     pub fn get_export(&self, store: impl AsContext, name: &str) -> Option<Extern> {
-        let instance = self.inner(store.inner());
+        let instance = self.inner(store.inner().0);
         let export = instance
             .module()
             .info()
@@ -104,7 +104,7 @@ impl Instance {
         &self,
         store: &'a impl AsContext,
     ) -> impl ExactSizeIterator<Item = (&'a str, Extern)> {
-        let (store_id, instance) = (self.store_id, self.inner(store.inner()));
+        let (store_id, instance) = (self.store_id, self.inner(store.inner().0));
         instance.module().info().exports.iter().map(move |export| {
             (
                 &*export.name,
@@ -116,7 +116,7 @@ impl Instance {
     /// All globals in index order, imports first, whether exported or not.
     pub fn all_globals(&self, store: impl AsContext) -> Vec<Global> {
         let store_id = self.store_id;
-        self.inner(store.inner())
+        self.inner(store.inner().0)
             .globals
             .iter()
             .map(|&index| Global { store_id, index })
@@ -126,7 +126,7 @@ impl Instance {
     /// All memories in index order, imports first, whether exported or not.
     pub fn all_memories(&self, store: impl AsContext) -> Vec<Memory> {
         let store_id = self.store_id;
-        self.inner(store.inner())
+        self.inner(store.inner().0)
             .memories
             .iter()
             .map(|&index| Memory { store_id, index })
@@ -136,7 +136,7 @@ impl Instance {
     /// All tables in index order, imports first, whether exported or not.
     pub fn all_tables(&self, store: impl AsContext) -> Vec<Table> {
         let store_id = self.store_id;
-        self.inner(store.inner())
+        self.inner(store.inner().0)
             .tables
             .iter()
             .map(|&index| Table { store_id, index })

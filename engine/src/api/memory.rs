@@ -22,7 +22,7 @@ impl Memory {
     /// # Errors
     /// [`Error::Type`], when the limits are not those of a valid memory; [`Error::Exhausted`], when it cannot have its minimum.
     pub fn new(mut store: impl AsContextMut, ty: MemoryType) -> Result<Self, Error> {
-        let store = store.inner_mut();
+        let store = store.inner_mut().0;
         let most = ty.maximum().unwrap_or(65_536);
         if ty.minimum() > most || most > 65_536 {
             return Err(Error::Type(format!("{ty} is not a valid memory type")));
@@ -36,22 +36,22 @@ impl Memory {
 
     /// The type, with the present size as minimum.
     pub fn ty(&self, store: impl AsContext) -> MemoryType {
-        self.inner(store.inner()).ty()
+        self.inner(store.inner().0).ty()
     }
 
     /// The present size, in pages of 64 KiB.
     pub fn size(&self, store: impl AsContext) -> u64 {
-        self.inner(store.inner()).pages()
+        self.inner(store.inner().0).pages()
     }
 
     /// The contents.
     pub fn data<'a>(&self, store: &'a impl AsContext) -> &'a [u8] {
-        self.inner(store.inner()).bytes()
+        self.inner(store.inner().0).bytes()
     }
 
     /// The contents, to change.
     pub fn data_mut<'a>(&self, store: &'a mut impl AsContextMut) -> &'a mut [u8] {
-        self.inner_mut(store.inner_mut()).bytes_mut()
+        self.inner_mut(store.inner_mut().0).bytes_mut()
     }
 
     /// Fills `buffer` from the bytes at `offset`.
@@ -95,7 +95,7 @@ impl Memory {
     /// # Errors
     /// [`Error::Exhausted`], when the memory may not get so large.
     pub fn grow(&self, mut store: impl AsContextMut, delta: u64) -> Result<u64, Error> {
-        self.inner_mut(store.inner_mut())
+        self.inner_mut(store.inner_mut().0)
             .grow(delta)
             .ok_or(Error::Exhausted(Exhaustion::Memory))
     }

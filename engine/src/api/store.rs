@@ -45,6 +45,7 @@ impl<T> Store<T> {
     /// The events recorded since the last call; always empty without [`Config::trace`](crate::Config::trace).
     pub fn take_trace(&mut self) -> Vec<Event> {
         self.inner_mut()
+            .0
             .tracer
             .as_mut()
             .map(|tracer| tracer.take())
@@ -53,7 +54,7 @@ impl<T> Store<T> {
 
     /// The number of continuations that have a stack: not yet started, suspended or running.
     pub fn live_continuations(&self) -> usize {
-        self.inner().stacks.live()
+        self.inner().0.stacks.live()
     }
 }
 
@@ -67,56 +68,64 @@ impl<T> Drop for Store<T> {
 impl<T> std::fmt::Debug for Store<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Store")
-            .field("id", &self.inner().id)
+            .field("id", &self.inner().0.id)
             .finish_non_exhaustive()
     }
 }
+
+/// The inside of a store, which only this crate can look at: whoever else could take two of them might exchange them.
+#[doc(hidden)]
+pub struct StoreRef<'a>(pub(crate) &'a StoreInner);
+
+/// As [`StoreRef`], to be changed.
+#[doc(hidden)]
+pub struct StoreMut<'a>(pub(crate) &'a mut StoreInner);
 
 /// Access to a store: implemented by [`Store`], [`Caller`], and references to them.
 pub trait AsContext {
     /// The host's data in the store.
     type Data;
     #[doc(hidden)]
-    fn inner(&self) -> &StoreInner;
+    fn inner(&self) -> StoreRef<'_>;
 }
 
 /// Access to a store that may change it.
 pub trait AsContextMut: AsContext {
     #[doc(hidden)]
-    fn inner_mut(&mut self) -> &mut StoreInner;
+    fn inner_mut(&mut self) -> StoreMut<'_>;
 }
 
 impl<T> AsContext for Store<T> {
     type Data = T;
-    fn inner(&self) -> &StoreInner {
+    fn inner(&self) -> StoreRef<'_> {
         // SAFETY: as in `data`.
-        unsafe { &self.inner.as_ref().inner }
+        StoreRef(unsafe { &self.inner.as_ref().inner })
     }
 }
 
 impl<T> AsContextMut for Store<T> {
-    fn inner_mut(&mut self) -> &mut StoreInner {
+    fn inner_mut(&mut self) -> StoreMut<'_> {
         // SAFETY: as in `data`.
-        unsafe { &mut self.inner.as_mut().inner }
+        StoreMut(unsafe { &mut self.inner.as_mut().inner })
     }
 }
 
 impl<C: AsContext> AsContext for &C {
     type Data = C::Data;
-    fn inner(&self) -> &StoreInner {
+    fn inner(&self) -> StoreRef<'_> {
         (**self).inner()
     }
 }
 
 impl<C: AsContext> AsContext for &mut C {
     type Data = C::Data;
-    fn inner(&self) -> &StoreInner {
+    fn inner(&self) -> StoreRef<'_> {
         (**self).inner()
     }
 }
 
 impl<C: AsContextMut> AsContextMut for &mut C {
-    fn inner_mut(&mut self) -> &mut StoreInner {
+    fn inner_mut(&mut self) -> StoreMut<'_> {
         (**self).inner_mut()
     }
 }
@@ -149,13 +158,13 @@ impl<'a, T> Caller<'a, T> {
 
 impl<T> AsContext for Caller<'_, T> {
     type Data = T;
-    fn inner(&self) -> &StoreInner {
-        &self.shared.inner
+    fn inner(&self) -> StoreRef<'_> {
+        StoreRef(&self.shared.inner)
     }
 }
 
 impl<T> AsContextMut for Caller<'_, T> {
-    fn inner_mut(&mut self) -> &mut StoreInner {
-        &mut self.shared.inner
+    fn inner_mut(&mut self) -> StoreMut<'_> {
+        StoreMut(&mut self.shared.inner)
     }
 }

@@ -25,7 +25,7 @@ impl Table {
     /// [`Error::Type`], when the limits are not those of a valid table, or `init` does not match the elements' type;
     /// [`Error::Exhausted`], when it cannot have its minimum.
     pub fn new(mut store: impl AsContextMut, ty: TableType, init: Val) -> Result<Self, Error> {
-        let store = store.inner_mut();
+        let store = store.inner_mut().0;
         let most = ty.maximum().unwrap_or(u64::from(u32::MAX));
         if ty.minimum() > most || most > u64::from(u32::MAX) {
             return Err(Error::Type(format!("{ty} is not a valid table type")));
@@ -41,17 +41,17 @@ impl Table {
 
     /// The type, with the present size as minimum.
     pub fn ty(&self, store: impl AsContext) -> TableType {
-        self.inner(store.inner()).ty()
+        self.inner(store.inner().0).ty()
     }
 
     /// The present size, in elements.
     pub fn size(&self, store: impl AsContext) -> u64 {
-        self.inner(store.inner()).vm.len
+        self.inner(store.inner().0).vm.len
     }
 
     /// The element at `index`, or `None` when the table is not so large.
     pub fn get(&self, store: impl AsContext, index: u64) -> Option<Val> {
-        let store = store.inner();
+        let store = store.inner().0;
         let table = self.inner(store);
         let lo = *table.words().get(usize::try_from(index).ok()?)?;
         let element = ValType::Ref(table.element().clone());
@@ -65,7 +65,7 @@ impl Table {
     /// [`Error::Type`], when `value` does not match the elements' type; [`Error::Trap`] of [`TrapKind::TableOutOfBounds`](crate::TrapKind::TableOutOfBounds), when
     /// the table is not so large.
     pub fn set(&self, mut store: impl AsContextMut, index: u64, value: Val) -> Result<(), Error> {
-        let store = store.inner_mut();
+        let store = store.inner_mut().0;
         let word = self.word(store, value)?;
         let table = &mut store.tables[self.index as usize];
         table.fill(index, word, 1).map_err(|kind| {
@@ -82,7 +82,7 @@ impl Table {
     /// [`Error::Type`], when `init` does not match the elements' type; [`Error::Exhausted`], when the table may not get so
     /// large.
     pub fn grow(&self, mut store: impl AsContextMut, delta: u64, init: Val) -> Result<u64, Error> {
-        let store = store.inner_mut();
+        let store = store.inner_mut().0;
         let word = self.word(store, init)?;
         let table = &mut store.tables[self.index as usize];
         table

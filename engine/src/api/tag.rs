@@ -18,7 +18,7 @@ pub struct Tag {
 impl Tag {
     /// Allocates a tag.
     pub fn new(mut store: impl AsContextMut, ty: TagType) -> Self {
-        let store = store.inner_mut();
+        let store = store.inner_mut().0;
         Tag {
             store_id: store.id,
             index: store.add_tag(ty),
@@ -27,12 +27,12 @@ impl Tag {
 
     /// The type.
     pub fn ty(&self, store: impl AsContext) -> TagType {
-        self.inner(store.inner()).ty.clone()
+        self.inner(store.inner().0).ty.clone()
     }
 
     /// The store address: how many tags the store had allocated before this one.
     pub fn address(&self, store: impl AsContext) -> u32 {
-        self.inner(store.inner()).vm.address
+        self.inner(store.inner().0).vm.address
     }
 
     pub(crate) fn inner<'a>(&self, store: &'a StoreInner) -> &'a TagInner {

@@ -74,7 +74,7 @@ pub struct ContRef {
 impl ContRef {
     /// Whether the continuation has been resumed, bound, thrown into or switched to since this reference was made.
     pub fn is_consumed(&self, store: impl AsContext) -> bool {
-        let store = store.inner();
+        let store = store.inner().0;
         check_store(store, self.store_id, "continuation");
         let (_, current) = store.stacks.lookup(self.word);
         !current
@@ -82,7 +82,7 @@ impl ContRef {
 
     /// The number that traces give the continuation; `None` when the engine does not trace.
     pub fn number(&self, store: impl AsContext) -> Option<u64> {
-        let store = store.inner();
+        let store = store.inner().0;
         check_store(store, self.store_id, "continuation");
         store.tracer.as_ref()?.number(self.word)
     }
