@@ -3,12 +3,15 @@
 use crate::compile::Engine;
 use crate::runtime::store::StoreInner;
 use crate::trace::Event;
+use std::marker::PhantomData;
 use std::ptr::NonNull;
 
 /// Everything that instances create: functions, memories, tables, globals, tags, exceptions and continuations, together with the
 /// host's own `T`. A store belongs to one thread; nothing in it is freed before the store is, except stacks.
 pub struct Store<T> {
     inner: NonNull<Shared<T>>,
+    /// Invariant in `T`: host functions keep the type that the store was made with.
+    invariant: PhantomData<*mut T>,
 }
 
 /// The store's own part first, so that a pointer to it leads to the host's data.
@@ -27,6 +30,7 @@ impl<T> Store<T> {
         });
         Store {
             inner: NonNull::from(Box::leak(shared)),
+            invariant: PhantomData,
         }
     }
 
