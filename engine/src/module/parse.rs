@@ -65,6 +65,15 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Parsed<'_>, Error> {
     })
 }
 
+/// The proposal of a heap type that is not implemented; `None` for the others. A type that a module declares was looked at there.
+pub(crate) fn unsupported_heap_type(ty: HeapType) -> Option<&'static str> {
+    match ty {
+        HeapType::Abstract { shared: true, .. } => Some("shared-everything threads"),
+        HeapType::Exact(_) => Some("custom descriptors"),
+        HeapType::Abstract { shared: false, .. } | HeapType::Concrete(_) => None,
+    }
+}
+
 impl From<wasmparser::Error> for Error {
     fn from(error: wasmparser::Error) -> Self {
         Error::Invalid {
@@ -225,12 +234,8 @@ impl Reader {
     }
 
     fn ref_type(&mut self, ty: RefType, offset: u64) {
-        match ty.heap_type() {
-            HeapType::Abstract { shared: true, .. } => {
-                self.refuse("shared-everything threads", offset)
-            }
-            HeapType::Exact(_) => self.refuse("custom descriptors", offset),
-            HeapType::Abstract { shared: false, .. } | HeapType::Concrete(_) => {}
+        if let Some(feature) = unsupported_heap_type(ty.heap_type()) {
+            self.refuse(feature, offset);
         }
     }
 

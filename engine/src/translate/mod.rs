@@ -147,12 +147,9 @@ pub(crate) fn translate(
         translator.offset = offset as u32;
         translator.b.set_srcloc(SourceLoc::new(offset as u32));
         if let Err(feature) = translator.translate_operator(&operator) {
-            let unsupported = Unsupported {
-                feature,
-                function: Some(function),
-                offset: offset as u32,
-            };
-            translator.env.unsupported = Some(unsupported);
+            translator.refuse(feature, offset);
+        }
+        if translator.env.unsupported.is_some() {
             while !reader.eof() {
                 let offset = reader.original_position();
                 validator.op(offset, &reader.read()?)?;
@@ -219,6 +216,9 @@ impl FuncTranslator<'_, '_> {
             let offset = reader.original_position();
             let (count, ty) = reader.read()?;
             validator.define_locals(offset, count, ty)?;
+            if let Some(feature) = operator::unsupported_type(ty) {
+                self.refuse(feature, offset);
+            }
             let ty = self.clif_type(ty);
             // Locals without a default value are never read before they are written; zero serves as well as anything.
             let zero = self.zero(ty);
@@ -229,6 +229,14 @@ impl FuncTranslator<'_, '_> {
             }
         }
         Ok(())
+    }
+
+    fn refuse(&mut self, feature: &'static str, offset: u64) {
+        self.env.unsupported.get_or_insert(Unsupported {
+            feature,
+            function: Some(self.function),
+            offset: offset as u32,
+        });
     }
 
     fn zero(&mut self, ty: Type) -> Value {

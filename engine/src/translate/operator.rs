@@ -2,7 +2,8 @@
 
 use super::FuncTranslator;
 use super::control::FrameKind;
-use wasmparser::Operator;
+use crate::module::parse::unsupported_heap_type;
+use wasmparser::{BlockType, MemArgTarget, Operator, ValType};
 
 impl FuncTranslator<'_, '_> {
     /// Translates one operator, which has been validated.
@@ -14,6 +15,9 @@ impl FuncTranslator<'_, '_> {
         &mut self,
         operator: &Operator<'_>,
     ) -> Result<(), &'static str> {
+        if let Some(feature) = unsupported_immediate(operator) {
+            return Err(feature);
+        }
         if self.translate_structured(operator) {
             return Ok(());
         }
@@ -26,8 +30,7 @@ impl FuncTranslator<'_, '_> {
         {
             return Ok(());
         }
-        // What is left of the supported proposals is loads and stores whose target is an array.
-        Err(unsupported_feature(operator).unwrap_or("multibyte array access"))
+        Err(unsupported_feature(operator).unwrap_or("unknown"))
     }
 
     /// Operators that open and close frames, which matter out of reach as well.
@@ -147,6 +150,56 @@ impl FuncTranslator<'_, '_> {
             _ => return false,
         }
         true
+    }
+}
+
+/// The proposal of a type that a supported operator names, or of the form that it has, if that is not implemented.
+fn unsupported_immediate(operator: &Operator<'_>) -> Option<&'static str> {
+    use Operator as O;
+    let block = |ty: &BlockType| match ty {
+        BlockType::Type(ty) => unsupported_type(*ty),
+        BlockType::Empty | BlockType::FuncType(_) => None,
+    };
+    match operator {
+        O::Block { blockty } | O::Loop { blockty } | O::If { blockty } => block(blockty),
+        O::TryTable { try_table } => block(&try_table.ty),
+        O::TypedSelect { ty } => unsupported_type(*ty),
+        O::RefNull { hty } => unsupported_heap_type(*hty),
+        O::I32Load { memarg }
+        | O::I64Load { memarg }
+        | O::F32Load { memarg }
+        | O::F64Load { memarg }
+        | O::I32Load8S { memarg }
+        | O::I32Load8U { memarg }
+        | O::I32Load16S { memarg }
+        | O::I32Load16U { memarg }
+        | O::I64Load8S { memarg }
+        | O::I64Load8U { memarg }
+        | O::I64Load16S { memarg }
+        | O::I64Load16U { memarg }
+        | O::I64Load32S { memarg }
+        | O::I64Load32U { memarg }
+        | O::I32Store { memarg }
+        | O::I64Store { memarg }
+        | O::F32Store { memarg }
+        | O::F64Store { memarg }
+        | O::I32Store8 { memarg }
+        | O::I32Store16 { memarg }
+        | O::I64Store8 { memarg }
+        | O::I64Store16 { memarg }
+        | O::I64Store32 { memarg } => match memarg.target {
+            MemArgTarget::Array(_) => Some("multibyte array access"),
+            MemArgTarget::Memory(_) => None,
+        },
+        _ => None,
+    }
+}
+
+/// As [`unsupported_heap_type`], of any type.
+pub(super) fn unsupported_type(ty: ValType) -> Option<&'static str> {
+    match ty {
+        ValType::Ref(ty) => unsupported_heap_type(ty.heap_type()),
+        _ => None,
     }
 }
 
