@@ -38,6 +38,12 @@ pub struct Limits {
     /// Exceptions that one store may allocate over its life; a throw beyond it ends the call with
     /// [`Error::Exhausted`](crate::Error::Exhausted).
     pub exceptions: u32,
+    /// Bytes that all exceptions of one store together may take over its life (16 a value, and some for each exception); a
+    /// throw beyond it ends the call with [`Error::Exhausted`](crate::Error::Exhausted).
+    pub exception_bytes: usize,
+    /// Events and values in events that a store may record before [`Store::take_trace`](crate::Store::take_trace) is called; a
+    /// call that records more ends with [`Error::Exhausted`](crate::Error::Exhausted), and its trace lacks the rest.
+    pub trace_events: usize,
 }
 
 impl Default for Limits {
@@ -47,6 +53,8 @@ impl Default for Limits {
             table_elements: 10_000_000,
             continuations: 100_000,
             exceptions: 1_000_000,
+            exception_bytes: 256 << 20,
+            trace_events: 4_000_000,
         }
     }
 }
@@ -60,6 +68,7 @@ pub struct Config {
     pub(crate) limits: Limits,
     pub(crate) fiber_stack_size: usize,
     pub(crate) max_wasm_stack: usize,
+    pub(crate) host_stack_headroom: usize,
     #[cfg(feature = "planted-bugs")]
     pub(crate) planted: Option<crate::PlantedBug>,
 }
@@ -73,6 +82,7 @@ impl Default for Config {
             limits: Limits::default(),
             fiber_stack_size: 256 * 1024,
             max_wasm_stack: 512 * 1024,
+            host_stack_headroom: 128 * 1024,
             #[cfg(feature = "planted-bugs")]
             planted: None,
         }
@@ -116,8 +126,21 @@ impl Config {
         self
     }
 
+    /// Bytes at the low end of each stack that no Wasm function may start in, so that host functions (see
+    /// [`Func::new`](crate::Func::new)), which run on the stack of whoever calls them, always find as much. 128 KiB by default;
+    /// [`Engine::new`](crate::Engine::new) rounds up to whole pages and refuses less than 32 KiB, which the runtime itself needs.
+    ///
+    /// A host function that uses more on a continuation's stack ends the process: it runs into the guard page below. (Rust
+    /// touches large frames page by page, so that the guard is not jumped over.)
+    pub fn host_stack_headroom(&mut self, bytes: usize) -> &mut Self {
+        self.host_stack_headroom = bytes;
+        self
+    }
+
     /// Bytes of the calling thread's stack that Wasm may use before a call ends with
-    /// [`Error::Exhausted`](crate::Error::Exhausted).
+    /// [`Error::Exhausted`](crate::Error::Exhausted). Where the thread's stack is shorter, Wasm uses what there is, down to
+    /// [`host_stack_headroom`](Self::host_stack_headroom). A call from a host function gets what is left of the stack that
+    /// the host function was called on.
     pub fn max_wasm_stack(&mut self, bytes: usize) -> &mut Self {
         self.max_wasm_stack = bytes;
         self

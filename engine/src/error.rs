@@ -91,9 +91,12 @@ pub enum Exhaustion {
     /// The number of continuations alive, or the uses of one stack.
     #[error("continuations")]
     Continuations,
-    /// The number of exceptions that a store may allocate.
+    /// The number of exceptions that a store may allocate, or their size.
     #[error("exceptions")]
     Exceptions,
+    /// The number of events that a store may record.
+    #[error("trace")]
+    Trace,
     /// The size that a new memory or table starts with.
     #[error("memory")]
     Memory,

@@ -102,3 +102,25 @@ pub enum EventKind {
     /// An instruction trapped.
     Trap { kind: TrapKind },
 }
+
+impl EventKind {
+    /// The values that the event carries.
+    pub fn values(&self) -> &[Value] {
+        match self {
+            EventKind::Bind { values, .. }
+            | EventKind::Resume { values, .. }
+            | EventKind::ResumeThrow { values, .. }
+            | EventKind::Suspend { values, .. }
+            | EventKind::Switch { values, .. }
+            | EventKind::Unhandled { values, .. }
+            | EventKind::Return { values, .. }
+            | EventKind::Throw { values, .. }
+            | EventKind::HostCall { values, .. }
+            | EventKind::HostReturn { values, .. } => values,
+            EventKind::New { .. }
+            | EventKind::Unwind { .. }
+            | EventKind::Catch { .. }
+            | EventKind::Trap { .. } => &[],
+        }
+    }
+}

@@ -21,6 +21,9 @@ impl Func {
     /// A host function. `closure` gets the arguments and a slice to put the results in, which holds default values (zero or
     /// null) at first.
     ///
+    /// It runs on the stack of the Wasm code that calls it, which may be a continuation's: there it has
+    /// [`Config::host_stack_headroom`](crate::Config::host_stack_headroom) bytes at least, and no more may be counted on.
+    ///
     /// What it returns as an error ends the Wasm code that called it: an [`Error::Exception`] can be caught by that code, every
     /// other error goes on to the host unchanged. A panic goes on to the host as well.
     pub fn new<T: 'static>(

@@ -8,6 +8,24 @@ use std::ptr::NonNull;
 
 /// Everything that instances create: functions, memories, tables, globals, tags, exceptions and continuations, together with the
 /// host's own `T`. A store belongs to one thread; nothing in it is freed before the store is, except stacks.
+///
+/// A store's `T` is the one that its host functions were made for, exactly: a longer-lived `T` is no substitute.
+///
+/// ```compile_fail
+/// use switchback_engine::Store;
+/// fn shorten<'a>(store: Store<&'static str>) -> Store<&'a str> {
+///     store
+/// }
+/// ```
+///
+/// Nor can two stores exchange their insides, by whatever the traits give access to.
+///
+/// ```compile_fail
+/// use switchback_engine::{AsContextMut, Store};
+/// fn exchange(one: &mut Store<String>, other: &mut Store<u32>) {
+///     std::mem::swap(one.inner_mut().0, other.inner_mut().0);
+/// }
+/// ```
 pub struct Store<T> {
     inner: NonNull<Shared<T>>,
     /// Invariant in `T`: host functions keep the type that the store was made with.

@@ -105,11 +105,14 @@ pub(crate) struct CodeBuilder {
 /// Cranelift's alignment of functions on x86-64.
 const FUNCTION_ALIGNMENT: usize = 16;
 
+/// Calls inside a region are relative, by 32 bits with a sign.
+const LARGEST_REGION: usize = i32::MAX as usize;
+
 impl CodeBuilder {
     /// Compiles the function in `context` and appends it; returns its offset. `index` is the Wasm function that it is.
     ///
     /// # Errors
-    /// The function exceeds a limit of Cranelift's.
+    /// The function exceeds a limit of Cranelift's, or the region would exceed 2 GiB.
     ///
     /// # Panics
     /// Cranelift refuses the function for another reason, which is a bug of the translation.
@@ -135,6 +138,9 @@ impl CodeBuilder {
         self.bytes.extend(std::iter::repeat_n(0xcc, padding));
         let start = self.bytes.len() as u32;
         self.bytes.extend_from_slice(compiled.code_buffer());
+        if self.bytes.len() > LARGEST_REGION {
+            return Err(CodegenError::CodeTooLarge);
+        }
         for reloc in compiled.buffer.relocs() {
             self.links.push(link(&context.func, start, reloc));
         }
@@ -172,7 +178,7 @@ impl CodeBuilder {
         for link in &self.links {
             let at = link.at as usize;
             let distance = i64::from(resolve(link.target)) + link.addend - i64::from(link.at);
-            let distance = i32::try_from(distance).expect("regions are smaller than 2 GiB");
+            let distance = i32::try_from(distance).expect("no region exceeds LARGEST_REGION");
             self.bytes[at..at + 4].copy_from_slice(&distance.to_le_bytes());
         }
         self.traps

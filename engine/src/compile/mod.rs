@@ -11,7 +11,7 @@ use crate::error::{Error, Unsupported};
 use crate::module::info::ModuleInfo;
 use crate::module::parse::Parsed;
 use crate::runtime::fiber::{Fiber, HandlerList};
-use crate::runtime::stacks::{HEADROOM, PAGE, START_RESERVE};
+use crate::runtime::stacks::{PAGE, START_RESERVE};
 use crate::runtime::tracer::TraceSite;
 use crate::runtime::traps;
 use crate::translate::{ModuleTranslation, translate};
@@ -51,8 +51,16 @@ impl Engine {
     /// [`Error::Engine`] when the machine is not an x86-64 one with SSE 4.1, or a size in `config` makes no sense.
     pub fn new(config: &Config) -> Result<Engine, Error> {
         let mut config = config.clone();
-        config.fiber_stack_size = config.fiber_stack_size.next_multiple_of(PAGE);
-        let least = PAGE + HEADROOM + START_RESERVE + size_of::<Fiber>().next_multiple_of(PAGE);
+        config.fiber_stack_size = whole_pages(config.fiber_stack_size)?;
+        config.host_stack_headroom = whole_pages(config.host_stack_headroom)?;
+        if config.host_stack_headroom < LEAST_HEADROOM {
+            return Err(Error::Engine(format!(
+                "host functions need at least {LEAST_HEADROOM} bytes of stack, not {}",
+                config.host_stack_headroom
+            )));
+        }
+        let own = PAGE + START_RESERVE + size_of::<Fiber>().next_multiple_of(PAGE);
+        let least = own.saturating_add(config.host_stack_headroom);
         if config.fiber_stack_size < least {
             return Err(Error::Engine(format!(
                 "a continuation's stack needs at least {least} bytes, not {}",
@@ -96,6 +104,17 @@ impl Engine {
             .finish(|_| unreachable!("trampolines call no function of the region"))?
             .memory)
     }
+}
+
+/// What the runtime's own functions need of a stack, with those of the standard library that they call.
+const LEAST_HEADROOM: usize = 32 * 1024;
+
+fn whole_pages(bytes: usize) -> Result<usize, Error> {
+    // Nothing that exceeds half of the address space could be mapped, and what comes near it would overflow later on.
+    bytes
+        .checked_next_multiple_of(PAGE)
+        .filter(|&bytes| bytes <= isize::MAX as usize)
+        .ok_or_else(|| Error::Engine(format!("a stack cannot have {bytes} bytes")))
 }
 
 fn isa(config: &Config) -> Result<OwnedTargetIsa, Error> {

@@ -12,6 +12,7 @@ use super::switch::abandon_current;
 use super::tracer::EventKind;
 use super::traps;
 use crate::api::exn::Exception;
+use crate::config::Config;
 use crate::error::{Error, Exhaustion, Trap};
 use crate::planted::planted;
 use std::ffi::c_void;
@@ -131,6 +132,29 @@ fn stack_pointer() -> usize {
     sp
 }
 
+/// The lowest stack pointer that Wasm may reach when the host enters it at `sp`.
+///
+/// Under a host function, whichever store called that, the limit of the stack that it was called on holds: the stack may be a
+/// continuation's. Otherwise the thread's own stack is under us, and may be shorter than the configuration hopes; if `sp` is
+/// not on it either, an embedder's own stack is, of which only the embedder knows how far it reaches.
+fn entry_limit(config: &Config, sp: usize) -> usize {
+    let limit = sp.saturating_sub(config.max_wasm_stack);
+    if let Some(outer) = traps::running() {
+        // SAFETY: a store that is marked as running stays valid until the entry that marked it is over, and while a host
+        // function runs nobody changes its stack limit.
+        return limit.max(unsafe { (*outer).vm.stack_limit });
+    }
+    let stack = super::thread::stack();
+    if stack.contains(&sp) {
+        limit.max(stack.start + GUARD + config.host_stack_headroom)
+    } else {
+        limit
+    }
+}
+
+/// Bytes at the low end of a thread's stack that the system may keep as its guard.
+const GUARD: usize = 64 * 1024;
+
 /// Calls `func` with `values` (arguments, then results) and brings back how it ended. A host function's panic goes on here.
 ///
 /// # Safety
@@ -147,13 +171,12 @@ pub(crate) unsafe fn invoke(
     let (saved_current, saved_limit, saved_activation) =
         (vm.current, vm.stack_limit, vm.activation);
     let sp = stack_pointer();
-    if saved_activation.is_null() {
-        // SAFETY: as above.
-        let size = unsafe { (*store).engine.config().max_wasm_stack };
-        vm.stack_limit = sp.saturating_sub(size);
-    } else if sp < vm.stack_limit {
+    // SAFETY: as above.
+    let limit = unsafe { entry_limit((*store).engine.config(), sp) };
+    if sp < limit {
         return Err(Error::Exhausted(Exhaustion::CallStack));
     }
+    vm.stack_limit = limit;
     let mut activation = Activation {
         sp: 0,
         fp: 0,
@@ -200,6 +223,17 @@ pub(crate) unsafe fn invoke(
 type Panic = Box<dyn std::any::Any + Send>;
 
 fn outcome(store: &mut StoreInner, status: u64) -> Result<Result<(), Error>, Panic> {
+    let result = untraced_outcome(store, status);
+    match result {
+        // A trace that lacks something must not pass for a whole one.
+        Ok(Ok(()) | Err(Error::Trap(_) | Error::Exception(_))) if store.trace_overflowed() => {
+            Ok(Err(Error::Exhausted(Exhaustion::Trace)))
+        }
+        result => result,
+    }
+}
+
+fn untraced_outcome(store: &mut StoreInner, status: u64) -> Result<Result<(), Error>, Panic> {
     Ok(Err(match Status::decode(status) {
         Status::Returned => return Ok(Ok(())),
         Status::Trapped => match traps::describe(store) {

@@ -1,9 +1,10 @@
 //! Exception objects.
 //!
 //! An exception's word, as compiled code handles it, is the address of its [`ExnObject`]. Objects live as long as their
-//! store, which bounds their number.
+//! store, which bounds their number and size.
 
 use super::layout::{ValRaw, VmStore, VmTag};
+use super::owned::Owned;
 use super::store::StoreInner;
 use crate::error::Exhaustion;
 
@@ -18,9 +19,18 @@ pub(crate) struct ExnObject {
 }
 
 impl ExnObject {
-    pub fn new(tag: *const VmTag, len: usize) -> Box<ExnObject> {
-        let values = Box::into_raw(vec![ValRaw::ZERO; len].into_boxed_slice()).cast::<ValRaw>();
-        Box::new(ExnObject { tag, values, len })
+    /// An exception with `len` values, which are zero; `None` when there is no memory for them.
+    fn new(tag: *const VmTag, len: usize) -> Option<Owned<ExnObject>> {
+        let mut values = Vec::new();
+        values.try_reserve_exact(len).ok()?;
+        values.resize(len, ValRaw::ZERO);
+        let values = Box::into_raw(values.into_boxed_slice()).cast::<ValRaw>();
+        Some(Owned::new(ExnObject { tag, values, len }))
+    }
+
+    /// What an exception with `len` values takes of [`Limits::exception_bytes`](crate::Limits::exception_bytes).
+    fn bytes(len: usize) -> usize {
+        size_of::<ExnObject>() + len * size_of::<ValRaw>()
     }
 
     /// The payload.
@@ -54,12 +64,18 @@ pub(crate) unsafe extern "C" fn exn_new(
 ) -> *mut ExnObject {
     // SAFETY: a `VmStore` is the first field of its `StoreInner`; compiled code waits for us.
     let store = unsafe { &mut *vm.cast::<StoreInner>() };
-    if store.exceptions.len() >= store.engine.config().limits.exceptions as usize {
+    let limits = &store.engine.config().limits;
+    let bytes = store
+        .exception_bytes
+        .saturating_add(ExnObject::bytes(count));
+    let room =
+        store.exceptions.len() < limits.exceptions as usize && bytes <= limits.exception_bytes;
+    let Some(exception) = room.then(|| ExnObject::new(tag, count)).flatten() else {
         store.exhaust(Exhaustion::Exceptions);
         return std::ptr::null_mut();
-    }
-    let mut exception = ExnObject::new(tag, count);
-    let address = &raw mut *exception;
+    };
+    let address = exception.as_ptr();
     store.exceptions.push(exception);
+    store.exception_bytes = bytes;
     address
 }

@@ -1,12 +1,14 @@
 //! Host functions: how compiled code and fresh continuations call a Rust closure.
 
 use super::layout::{FuncRef, ValRaw, VmStore};
+use super::owned::Owned;
 use super::store::{Pending, StoreInner};
 use super::tracer::EventKind;
 use crate::compile::signature::AbiSignature;
 use crate::error::Error;
 use crate::module::Module;
 use crate::types::FuncType;
+use std::cell::UnsafeCell;
 use std::ffi::c_void;
 use std::mem::offset_of;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,7 +22,8 @@ pub(crate) type HostClosure = Box<dyn Fn(*mut StoreInner, &mut [ValRaw]) -> Resu
 pub(crate) struct HostFunc {
     magic: u64,
     store: *mut VmStore,
-    pub func_ref: FuncRef,
+    /// In a cell: a module may supply `wasm_call` while somebody looks at the rest.
+    func_ref: UnsafeCell<FuncRef>,
     pub ty: FuncType,
     closure: HostClosure,
 }
@@ -36,23 +39,24 @@ impl HostFunc {
     pub fn create(store: &mut StoreInner, ty: FuncType, closure: HostClosure) -> NonNull<FuncRef> {
         let type_id = store.types.canonical_func(&ty);
         let address = store.allocate_function_address();
-        let mut host = Box::new(HostFunc {
+        let host = Owned::new(HostFunc {
             magic: HOST_MAGIC,
             store: &raw mut store.vm,
-            func_ref: FuncRef {
+            func_ref: UnsafeCell::new(FuncRef {
                 wasm_call: std::ptr::null(),
                 array_call: host_array_call,
                 vmctx: std::ptr::null_mut(),
                 type_id,
                 address,
-            },
+            }),
             ty,
             closure,
         });
-        host.func_ref.vmctx = (&raw mut *host).cast::<c_void>();
-        let func_ref = NonNull::from(&mut host.func_ref);
+        let func_ref = host.func_ref.get();
+        // SAFETY: a cell's contents, which nobody else knows of yet.
+        unsafe { (*func_ref).vmctx = host.as_ptr().cast::<c_void>() };
         store.host_funcs.push(host);
-        func_ref
+        NonNull::new(func_ref).expect("a field of an allocation")
     }
 
     /// The host function behind a function reference, if it is one.
@@ -82,8 +86,8 @@ pub(crate) unsafe fn ensure_wasm_call(
     module: Option<&Module>,
 ) -> Result<(), Error> {
     // SAFETY: the caller's promise.
-    let (entry, host) = unsafe { (&mut (*func).wasm_call, HostFunc::of(func)) };
-    let Some(host) = host.filter(|_| entry.is_null()) else {
+    let (host, filled) = unsafe { (HostFunc::of(func), !(*func).wasm_call.is_null()) };
+    let Some(host) = host.filter(|_| !filled) else {
         return Ok(());
     };
     let signature = AbiSignature::of(&host.ty);
@@ -91,7 +95,7 @@ pub(crate) unsafe fn ensure_wasm_call(
         .into_iter()
         .chain(&store.modules)
         .find_map(|module| module.wasm_to_array(&signature));
-    *entry = match found {
+    let entry = match found {
         Some(address) => address,
         None => {
             let code = store.engine.compile_wasm_to_array(&signature)?;
@@ -100,6 +104,8 @@ pub(crate) unsafe fn ensure_wasm_call(
             address
         }
     };
+    // SAFETY: the caller's promise; the reference stands in a cell, so `host` does not forbid it.
+    unsafe { (*func).wasm_call = entry };
     Ok(())
 }
 
@@ -115,33 +121,32 @@ unsafe extern "C" fn host_array_call(
     len: usize,
 ) -> bool {
     // SAFETY: the caller's promise.
-    let (host, values) = unsafe {
+    let (host, function, values) = unsafe {
         debug_assert_eq!((*callee).vmctx.cast::<u64>().read(), HOST_MAGIC);
         (
             &*(*callee).vmctx.cast::<HostFunc>(),
+            (*callee).address,
             std::slice::from_raw_parts_mut(values, len),
         )
     };
     let store = host.store.cast::<StoreInner>();
-    let function = host.func_ref.address;
-    // SAFETY: the store's code calls us; the references made here end before the closure runs.
-    unsafe {
-        (*store).record_values(host.ty.params(), values, |values| EventKind::HostCall {
-            function,
-            values,
+    // Recording is inside, because a panic must not leave this function.
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        // SAFETY: the store's code calls us; this reference ends before the closure runs.
+        unsafe { &mut *store }.record_values(host.ty.params(), values, |values| {
+            EventKind::HostCall { function, values }
         });
-    }
-    let result = catch_unwind(AssertUnwindSafe(|| (host.closure)(store, values)));
+        (host.closure)(store, values)?;
+        // SAFETY: the closure has returned.
+        unsafe { &mut *store }.record_values(host.ty.results(), values, |values| {
+            EventKind::HostReturn { function, values }
+        });
+        Ok(())
+    }));
     // SAFETY: as above.
     let store = unsafe { &mut *store };
     match result {
-        Ok(Ok(())) => {
-            store.record_values(host.ty.results(), values, |values| EventKind::HostReturn {
-                function,
-                values,
-            });
-            return true;
-        }
+        Ok(Ok(())) => return true,
         Ok(Err(Error::Exception(exception))) if exception.belongs_to(store) => {
             store.vm.pending_exn = exception.word();
         }

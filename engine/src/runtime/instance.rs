@@ -8,6 +8,7 @@ use super::layout::{
     VmTable, VmTag,
 };
 use super::objects::{MemoryInner, TableInner};
+use super::owned::Owned;
 use crate::error::TrapKind;
 use crate::module::Module;
 use crate::module::info::{ConstExpr, ConstOp, ModuleInfo};
@@ -80,9 +81,9 @@ impl Drop for VmContext {
 
 impl InstanceInner {
     /// An instance of which nothing but the header of the vmctx is filled in.
-    pub fn new(module: &Module, store: *mut VmStore) -> Box<InstanceInner> {
+    pub fn new(module: &Module, store: *mut VmStore) -> Owned<InstanceInner> {
         let info = module.info();
-        let mut instance = Box::new(InstanceInner {
+        let instance = Owned::new(InstanceInner {
             module: module.clone(),
             vmctx: VmContext::new(info.offsets.size()),
             globals: Vec::with_capacity(info.globals.len()),
@@ -92,10 +93,9 @@ impl InstanceInner {
             elements: Vec::with_capacity(info.elements.len()),
             dropped_data: vec![false; info.data.len()],
         });
-        let this = &raw mut *instance;
         instance.vmctx.write(0, VMCTX_MAGIC);
         instance.vmctx.write(VMCTX_STORE, store);
-        instance.vmctx.write(VMCTX_INSTANCE, this);
+        instance.vmctx.write(VMCTX_INSTANCE, instance.as_ptr());
         instance
     }
 

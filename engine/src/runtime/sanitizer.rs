@@ -68,7 +68,8 @@ mod asan {
             // SAFETY: code runs, so an activation exists.
             let activation = unsafe { &mut *store.vm.activation };
             let (bottom, size) = if activation.home.is_null() {
-                thread_stack()
+                let stack = super::super::thread::stack();
+                (stack.start, stack.len())
             } else {
                 store.stacks.usable(activation.home)
             };
@@ -101,23 +102,5 @@ mod asan {
                 __sanitizer_finish_switch_fiber(fake, ptr::null_mut(), ptr::null_mut());
             }
         }
-    }
-
-    /// Bounds of the calling thread's own stack: low end and length.
-    fn thread_stack() -> (usize, usize) {
-        thread_local!(static BOUNDS: (usize, usize) = {
-            // SAFETY: plain queries of the calling thread; the attributes are initialised by the first call before they are
-            // read, and destroyed once.
-            unsafe {
-                let mut attributes = std::mem::zeroed();
-                let mut bottom = ptr::null_mut();
-                let mut size = 0;
-                assert_eq!(libc::pthread_getattr_np(libc::pthread_self(), &mut attributes), 0);
-                assert_eq!(libc::pthread_attr_getstack(&attributes, &mut bottom, &mut size), 0);
-                libc::pthread_attr_destroy(&mut attributes);
-                (bottom as usize, size)
-            }
-        });
-        BOUNDS.with(|bounds| *bounds)
     }
 }

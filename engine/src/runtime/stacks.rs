@@ -3,7 +3,9 @@
 //! The range is mapped at the first `cont.new` and costs address space only; a stack costs the pages that it touches. Free
 //! stacks are reused last in, first out, so that a generator made and finished in a loop stays in the cache. A guard page
 //! below each stack is installed with `MADV_GUARD_INSTALL`, which needs no mapping of its own, so that 100,000 stacks fit
-//! into the kernel's limit on mappings; where the kernel lacks it, `mprotect` does the same at that cost.
+//! into the kernel's limit on mappings. Where the kernel lacks it (before 6.13), `mprotect` does the same, but splits the
+//! mapping: at the kernel's default limit of 65,530 mappings some 32,000 stacks are all there is, and `cont.new` then ends the
+//! call as exhausted, below the limit that was configured.
 
 use super::fiber::{CANARY, Fiber, SLOT_MASK, State};
 use super::layout::VmStore;
@@ -16,9 +18,6 @@ use std::ptr;
 /// The unit of guards and of stack sizes.
 pub(crate) const PAGE: usize = 4096;
 
-/// Bytes at the low end of each stack that only runtime functions and host functions use.
-pub(crate) const HEADROOM: usize = 128 * 1024;
-
 /// The least that a continuation's function must have to itself when it starts.
 pub(crate) const START_RESERVE: usize = 4096;
 
@@ -29,6 +28,8 @@ const MADV_GUARD_INSTALL: i32 = 102;
 pub(crate) struct StackPool {
     base: *mut c_void,
     stride: usize,
+    /// Bytes at the low end of each stack that only runtime functions and host functions use.
+    headroom: usize,
     capacity: u32,
     /// Slots that have been used at least once; slot numbers start at 1.
     used: u32,
@@ -36,12 +37,14 @@ pub(crate) struct StackPool {
 }
 
 impl StackPool {
-    /// A pool of at most `capacity` stacks of `stride` bytes, which must be a multiple of [`PAGE`].
-    pub fn new(stride: usize, capacity: u32) -> Self {
+    /// A pool of at most `capacity` stacks of `stride` bytes, which must be a multiple of [`PAGE`] and leave room for more than
+    /// `headroom` bytes that no Wasm function may start in.
+    pub fn new(stride: usize, headroom: usize, capacity: u32) -> Self {
         assert!(stride.is_multiple_of(PAGE) && u64::from(capacity) <= SLOT_MASK);
         StackPool {
             base: ptr::null_mut(),
             stride,
+            headroom,
             capacity,
             used: 0,
             free: Vec::new(),
@@ -80,7 +83,7 @@ impl StackPool {
                 handlers: ptr::null(),
                 handler_vmctx: ptr::null_mut(),
                 results: ptr::null_mut(),
-                limit: bottom + PAGE + HEADROOM,
+                limit: bottom + PAGE + self.headroom,
                 values: ptr::null_mut(),
                 num_results: 0,
                 state: State::Free,
@@ -95,8 +98,8 @@ impl StackPool {
     /// Gives a stack back. Its memory stays mapped and its contents stay until the next use: the caller may still run on it.
     ///
     /// # Safety
-    /// `fiber` came from [`allocate`](Self::allocate) of this pool, and no reference to it is current: its `word` has moved on
-    /// since the last one was handed out.
+    /// `fiber` came from [`allocate`](Self::allocate) of this pool, and nothing names it any more: its `word` was consumed since
+    /// it was last handed out, or never was.
     pub unsafe fn release(&mut self, fiber: *mut Fiber) {
         // SAFETY: the caller vouches for the pointer, and headers are never unmapped before the pool is.
         let fiber = unsafe { &mut *fiber };
@@ -107,6 +110,14 @@ impl StackPool {
         fiber.innermost = ptr::null_mut();
         fiber.handlers = ptr::null();
         self.free.push((fiber.word & SLOT_MASK) as u32);
+    }
+
+    /// Whether an address lies in the guard page below a stack that has been used.
+    pub fn is_guard(&self, address: usize) -> bool {
+        let offset = address.wrapping_sub(self.base as usize);
+        !self.base.is_null()
+            && offset < self.used as usize * self.stride
+            && offset % self.stride < PAGE
     }
 
     /// The header of a stack that a reference names.

@@ -10,6 +10,7 @@ use super::host::HostFunc;
 use super::instance::InstanceInner;
 use super::layout::{FuncRef, VmStore, VmTag};
 use super::objects::{GlobalInner, MemoryInner, TableInner, TagInner};
+use super::owned::Owned;
 use super::stacks::StackPool;
 use super::tracer::Tracer;
 use super::unwind::{CallSite, Target};
@@ -40,17 +41,19 @@ pub struct StoreInner {
     pub(crate) types: TypeRegistry,
     /// Modules whose code may run, in the order of instantiation.
     pub(crate) modules: Vec<Module>,
-    pub(crate) instances: Vec<Box<InstanceInner>>,
+    pub(crate) instances: Vec<Owned<InstanceInner>>,
     pub(crate) globals: Vec<Box<GlobalInner>>,
     pub(crate) memories: Vec<Box<MemoryInner>>,
     pub(crate) tables: Vec<Box<TableInner>>,
     pub(crate) tags: Vec<Box<TagInner>>,
-    pub(crate) host_funcs: Vec<Box<HostFunc>>,
+    pub(crate) host_funcs: Vec<Owned<HostFunc>>,
     /// Trampolines compiled for host functions whose signature no instantiated module supplies.
     pub(crate) extra_code: Vec<CodeMemory>,
     /// External references by number: word `n + 1` stands for `externs[n]`.
     pub(crate) externs: Vec<u64>,
-    pub(crate) exceptions: Vec<Box<ExnObject>>,
+    pub(crate) exceptions: Vec<Owned<ExnObject>>,
+    /// What `exceptions` take together.
+    pub(crate) exception_bytes: usize,
     /// The next function's store address.
     pub(crate) next_function: u32,
     pub(crate) stacks: StackPool,
@@ -85,10 +88,17 @@ impl StoreInner {
             extra_code: Vec::new(),
             externs: Vec::new(),
             exceptions: Vec::new(),
+            exception_bytes: 0,
             next_function: 0,
-            stacks: StackPool::new(config.fiber_stack_size, config.limits.continuations),
+            stacks: StackPool::new(
+                config.fiber_stack_size,
+                config.host_stack_headroom,
+                config.limits.continuations,
+            ),
             pending: None,
-            tracer: config.trace.then(Tracer::default),
+            tracer: config
+                .trace
+                .then(|| Tracer::new(config.limits.trace_events)),
             target: Target::default(),
             left: None,
             switching: false,

@@ -131,6 +131,9 @@ pub(crate) unsafe extern "C" fn cont_new(
 ) -> u64 {
     // SAFETY: the caller's promise.
     let store = unsafe { store(vm) };
+    if trace_ends(store) {
+        return 0;
+    }
     let Some(fiber) = store.stacks.allocate(&mut store.vm) else {
         store.exhaust(Exhaustion::Continuations);
         return 0;
@@ -205,6 +208,9 @@ pub(crate) unsafe extern "C" fn resume_prepare(
     let (store, header) = unsafe { (store(vm), &mut *fiber) };
     debug_assert!(matches!(header.state, State::Fresh | State::Suspended));
     debug_assert_eq!(header.canary, CANARY);
+    if trace_ends(store) {
+        return ptr::null_mut();
+    }
     if !header.consume() {
         store.exhaust(Exhaustion::Continuations);
         return ptr::null_mut();
@@ -368,6 +374,15 @@ pub(crate) unsafe extern "C" fn switch_prepare(
     // SAFETY: `running` is the running stack now.
     unsafe { super::sanitizer::leave(store, left, running) };
     &raw mut captured.context
+}
+
+/// Whether the activation must end because its trace has reached its limit, which is pending then.
+fn trace_ends(store: &mut StoreInner) -> bool {
+    let ends = store.trace_overflowed();
+    if ends {
+        store.exhaust(Exhaustion::Trace);
+    }
+    ends
 }
 
 fn unhandled(store: &mut StoreInner, tag: u32) {

@@ -23,16 +23,43 @@ pub(crate) struct TraceSite {
 }
 
 /// The events so far, and the numbers of the continuations behind references.
-#[derive(Default)]
 pub(crate) struct Tracer {
     events: Vec<Event>,
+    /// Events and values that may still be recorded, and as many again after each [`take`](Self::take).
+    room: usize,
+    limit: usize,
+    /// Whether an event was left out for want of room.
+    overflowed: bool,
     /// References never repeat (slot and generation), so consumed ones keep their number.
     numbers: HashMap<u64, u64>,
     next: u64,
 }
 
 impl Tracer {
+    pub fn new(limit: usize) -> Self {
+        Tracer {
+            events: Vec::new(),
+            room: limit,
+            limit,
+            overflowed: false,
+            numbers: HashMap::new(),
+            next: 0,
+        }
+    }
+
+    fn push(&mut self, event: Event) {
+        match self.room.checked_sub(1 + event.kind.values().len()) {
+            Some(room) if !self.overflowed => {
+                self.room = room;
+                self.events.push(event);
+            }
+            _ => self.overflowed = true,
+        }
+    }
+
     pub fn take(&mut self) -> Vec<Event> {
+        self.room = self.limit;
+        self.overflowed = false;
         std::mem::take(&mut self.events)
     }
 
@@ -53,8 +80,14 @@ impl StoreInner {
     /// Records an event, when tracing.
     pub(crate) fn record(&mut self, kind: EventKind, at: Option<Location>) {
         if let Some(tracer) = &mut self.tracer {
-            tracer.events.push(Event { kind, at });
+            tracer.push(Event { kind, at });
         }
+    }
+
+    /// Whether an event could not be recorded. The functions that stubs call look at this, and end the activation; so no
+    /// program goes on for long without being recorded.
+    pub(crate) fn trace_overflowed(&self) -> bool {
+        self.tracer.as_ref().is_some_and(|tracer| tracer.overflowed)
     }
 
     /// Records an event that carries values, when tracing. `values` may be longer than `types`.

@@ -13,10 +13,13 @@ use std::cell::Cell;
 use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 const SIGNALS: [libc::c_int; 4] = [libc::SIGILL, libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE];
 
 static INSTALL: Once = Once::new();
+/// Whether a previous handler that wanted to run once only (`SA_RESETHAND`) has done so.
+static SPENT: [AtomicBool; SIGNALS.len()] = [const { AtomicBool::new(false) }; SIGNALS.len()];
 static mut PREVIOUS: [MaybeUninit<libc::sigaction>; SIGNALS.len()] =
     [const { MaybeUninit::uninit() }; SIGNALS.len()];
 
@@ -44,6 +47,12 @@ impl Drop for Running {
     }
 }
 
+/// The store whose code this thread executes, or waits in for a host function.
+pub(crate) fn running() -> Option<*mut StoreInner> {
+    let store = RUNNING.get();
+    (!store.is_null()).then_some(store)
+}
+
 /// Installs the handlers, once per process. Handlers installed before keep getting what is not ours.
 pub(crate) fn install() {
     INSTALL.call_once(|| {
@@ -57,12 +66,11 @@ pub(crate) fn install() {
                 // leaves for other code, and a fault there is a fault of its own.
                 action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_NODEFER;
                 libc::sigemptyset(&mut action.sa_mask);
+                // Asked for first: the handler may run on another thread the moment it is in place.
                 let previous = (&raw mut PREVIOUS[index]).cast::<libc::sigaction>();
-                assert_eq!(
-                    libc::sigaction(signal, &action, previous),
-                    0,
-                    "signal handlers can be installed"
-                );
+                let known = libc::sigaction(signal, ptr::null(), previous) == 0;
+                let installed = libc::sigaction(signal, &action, ptr::null_mut()) == 0;
+                assert!(known && installed, "signal handlers can be installed");
             }
         }
     });
@@ -91,6 +99,18 @@ unsafe extern "C" fn handler(
         registers[libc::REG_RAX as usize] = Status::Trapped as i64;
         return;
     }
+    // SAFETY: `info` is the kernel's; the stacks' bounds are read only, and nobody changes them while a fault is handled.
+    let exhausted = signal == libc::SIGSEGV
+        && !store.is_null()
+        && unsafe { (*info).si_code > 0 && (*store).stacks.is_guard((*info).si_addr() as usize) };
+    if exhausted {
+        let message =
+            b"switchback: a host function has used up its part of a continuation's stack; \
+            see Config::host_stack_headroom\n";
+        // SAFETY: `write` may be called by a signal handler, and the message is valid for its length. That it may fail
+        // changes nothing.
+        let _ = unsafe { libc::write(libc::STDERR_FILENO, message.as_ptr().cast(), message.len()) };
+    }
     // SAFETY: passing on what the kernel gave us.
     unsafe { pass_on(signal, info, context) };
 }
@@ -110,29 +130,65 @@ unsafe fn pass_on(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut
             .cast::<libc::sigaction>()
             .read()
     };
+    // SAFETY: the kernel passes a valid `siginfo_t` with SA_SIGINFO.
+    let sent = unsafe { (*info).si_code } <= 0;
+    let spent = previous.sa_flags & libc::SA_RESETHAND != 0
+        && !matches!(previous.sa_sigaction, libc::SIG_DFL | libc::SIG_IGN)
+        && SPENT[index].swap(true, Ordering::Relaxed);
     match previous.sa_sigaction {
-        libc::SIG_DFL | libc::SIG_IGN => {
-            // Let the instruction fault again, without us: the kernel ends a process that ignores its own faults.
-            // SAFETY: restores a disposition that was valid before.
-            unsafe { libc::sigaction(signal, &previous, ptr::null_mut()) };
-            // SAFETY: the kernel passes a valid `siginfo_t` with SA_SIGINFO.
-            if unsafe { (*info).si_code } <= 0 {
-                // Somebody sent the signal, and no instruction will bring it again.
-                // SAFETY: sends a signal to the calling thread, for which the previous disposition is in place.
-                unsafe { libc::raise(signal) };
-            }
-        }
-        address if previous.sa_flags & libc::SA_SIGINFO != 0 => {
-            // SAFETY: the previous owner registered a handler of this signature.
-            let previous: extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void) =
-                unsafe { std::mem::transmute(address) };
-            previous(signal, info, context);
-        }
+        // Nothing happens to a signal that is ignored. (The kernel does not let a process ignore its own faults.)
+        libc::SIG_IGN if sent => return,
+        libc::SIG_DFL | libc::SIG_IGN => {}
+        _ if spent => {}
         address => {
-            // SAFETY: the previous owner registered a handler of this signature.
-            let previous: extern "C" fn(libc::c_int) = unsafe { std::mem::transmute(address) };
-            previous(signal);
+            // SAFETY: the arguments are those of a signal handler, and `address` was registered with these flags.
+            unsafe { call_previous(&previous, address, signal, info, context) };
+            return;
         }
+    }
+    // Let the instruction fault again, without us: by default that ends the process.
+    // SAFETY: zero bytes are a valid `sigaction`, whose mask and flags are empty.
+    let mut default: libc::sigaction = unsafe { std::mem::zeroed() };
+    default.sa_sigaction = libc::SIG_DFL;
+    // SAFETY: installs the system's default disposition.
+    unsafe { libc::sigaction(signal, &default, ptr::null_mut()) };
+    if sent {
+        // Somebody sent the signal, and no instruction will bring it again.
+        // SAFETY: sends a signal to the calling thread, for which the default disposition is in place.
+        unsafe { libc::raise(signal) };
+    }
+}
+
+/// Calls a handler that was installed before ours, with the signals blocked that it asked for. The mask is not restored here: the
+/// kernel does that when the signal is over, as it would have done after the handler alone. That it runs on another stack than it
+/// asked for (`SA_ONSTACK`) is all that it can see of us.
+///
+/// # Safety
+/// `address` is a handler that was registered with `previous`; the other arguments are those of a signal handler.
+unsafe fn call_previous(
+    previous: &libc::sigaction,
+    address: libc::sighandler_t,
+    signal: libc::c_int,
+    info: *mut libc::siginfo_t,
+    context: *mut libc::c_void,
+) {
+    let mut blocked = previous.sa_mask;
+    // SAFETY: changes the mask of the calling thread by a valid set.
+    unsafe {
+        if previous.sa_flags & libc::SA_NODEFER == 0 {
+            libc::sigaddset(&mut blocked, signal);
+        }
+        libc::pthread_sigmask(libc::SIG_BLOCK, &blocked, ptr::null_mut());
+    }
+    if previous.sa_flags & libc::SA_SIGINFO != 0 {
+        // SAFETY: the previous owner registered a handler of this signature.
+        let handler: extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void) =
+            unsafe { std::mem::transmute(address) };
+        handler(signal, info, context);
+    } else {
+        // SAFETY: the previous owner registered a handler of this signature.
+        let handler: extern "C" fn(libc::c_int) = unsafe { std::mem::transmute(address) };
+        handler(signal);
     }
 }
 
