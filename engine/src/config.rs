@@ -3,6 +3,8 @@
 //! Every setting that changes generated code lives in [`Config`] and is frozen in the [`Engine`](crate::Engine), so that a
 //! module's code and the stubs that it calls always agree.
 
+use crate::types::{MemoryType, PAGE_SIZE_LOG2};
+
 /// How much Cranelift optimises.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum OptLevel {
@@ -28,7 +30,8 @@ pub enum RegallocAlgorithm {
 /// Limits with a defined outcome, shared by everything in one store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Pages (64 KiB each) that one memory may reach; `memory.grow` beyond it returns −1.
+    /// Size that one memory may reach, in pages of 64 KiB, whatever the size of its own pages; `memory.grow` beyond it
+    /// returns −1.
     pub memory_pages: u64,
     /// Elements that one table may reach; `table.grow` beyond it returns −1.
     pub table_elements: u64,
@@ -69,6 +72,7 @@ pub struct Config {
     pub(crate) fiber_stack_size: usize,
     pub(crate) max_wasm_stack: usize,
     pub(crate) host_stack_headroom: usize,
+    pub(crate) memory_guard: bool,
     #[cfg(feature = "planted-bugs")]
     pub(crate) planted: Option<crate::PlantedBug>,
 }
@@ -83,6 +87,7 @@ impl Default for Config {
             fiber_stack_size: 256 * 1024,
             max_wasm_stack: 512 * 1024,
             host_stack_headroom: 128 * 1024,
+            memory_guard: false,
             #[cfg(feature = "planted-bugs")]
             planted: None,
         }
@@ -144,6 +149,20 @@ impl Config {
     pub fn max_wasm_stack(&mut self, bytes: usize) -> &mut Self {
         self.max_wasm_stack = bytes;
         self
+    }
+
+    /// How compiled code learns that an access is outside of a memory. With guard regions, a memory with 32-bit addresses and
+    /// pages of 64 KiB reserves all addresses that an access can name (8 GiB and a page; only what is in use costs memory), so
+    /// that an access outside faults, and never moves. Without, and for other memories always, each access is checked
+    /// explicitly. Off by default: a memory is made and freed quicker without.
+    pub fn memory_guard(&mut self, on: bool) -> &mut Self {
+        self.memory_guard = on;
+        self
+    }
+
+    /// Whether memories of this type have guard regions.
+    pub(crate) fn guards(&self, ty: &MemoryType) -> bool {
+        self.memory_guard && !ty.is_64() && ty.page_size_log2() == PAGE_SIZE_LOG2
     }
 
     /// Plants one known bug in everything that this engine compiles and runs.

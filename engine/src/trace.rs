@@ -26,6 +26,8 @@ pub enum Value {
     F32(u32),
     /// The bits of an `f64`.
     F64(u64),
+    /// The bits of a `v128`.
+    V128(u128),
     /// A null reference of any type.
     Null,
     /// A function, by store address.

@@ -362,6 +362,7 @@ fn trace_value(value: trace::Value) -> Value {
         From::I64(v) => Value::I64(v),
         From::F32(bits) => Value::F32(bits),
         From::F64(bits) => Value::F64(bits),
+        From::V128(bits) => Value::V128(bits),
         From::Null => Value::Null,
         From::Func(address) => Value::Func(address),
         From::Cont(number) => Value::Cont(Some(number)),

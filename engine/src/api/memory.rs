@@ -23,8 +23,11 @@ impl Memory {
     /// [`Error::Type`], when the limits are not those of a valid memory; [`Error::Exhausted`], when it cannot have its minimum.
     pub fn new(mut store: impl AsContextMut, ty: MemoryType) -> Result<Self, Error> {
         let store = store.inner_mut().0;
-        let most = ty.maximum().unwrap_or(65_536);
-        if ty.minimum() > most || most > 65_536 {
+        let valid = ty.addressable().is_some_and(|addressable| {
+            let most = ty.maximum().unwrap_or(addressable);
+            ty.minimum() <= most && most <= addressable
+        });
+        if !valid {
             return Err(Error::Type(format!("{ty} is not a valid memory type")));
         }
         let index = store.add_memory(ty)?;
@@ -39,7 +42,7 @@ impl Memory {
         self.inner(store.inner().0).ty()
     }
 
-    /// The present size, in pages of 64 KiB.
+    /// The present size, in pages of the memory's type.
     pub fn size(&self, store: impl AsContext) -> u64 {
         self.inner(store.inner().0).pages()
     }

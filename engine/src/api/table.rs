@@ -26,8 +26,8 @@ impl Table {
     /// [`Error::Exhausted`], when it cannot have its minimum.
     pub fn new(mut store: impl AsContextMut, ty: TableType, init: Val) -> Result<Self, Error> {
         let store = store.inner_mut().0;
-        let most = ty.maximum().unwrap_or(u64::from(u32::MAX));
-        if ty.minimum() > most || most > u64::from(u32::MAX) {
+        let most = ty.maximum().unwrap_or(ty.addressable());
+        if ty.minimum() > most || most > ty.addressable() {
             return Err(Error::Type(format!("{ty} is not a valid table type")));
         }
         let word = init.to_raw(store, &ValType::Ref(ty.element().clone()))?.lo;

@@ -141,10 +141,7 @@ impl Val {
             (Val::F32(bits), ValType::F32) => u64::from(bits),
             (Val::F64(bits), ValType::F64) => bits,
             (Val::V128(bits), ValType::V128) => {
-                return Ok(ValRaw {
-                    lo: bits as u64,
-                    hi: (bits >> 64) as u64,
-                });
+                return Ok(ValRaw::from_bits(bits));
             }
             (value, ValType::Ref(ty)) if value.matches(store, ty) => value.ref_word(store)?,
             (value, ty) => {

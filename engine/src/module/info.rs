@@ -5,8 +5,8 @@
 
 use crate::runtime::layout::{Counts, VmOffsets};
 use crate::types::{
-    ExportType, ExternType, FuncType, GlobalType, ImportType, MemoryType, RefType, TableType,
-    TagType, TypeSection, ValType,
+    ExportType, ExternType, FuncType, GlobalType, ImportType, MemoryType, PAGE_SIZE_LOG2, RefType,
+    TableType, TagType, TypeSection, ValType,
 };
 use std::sync::Arc;
 
@@ -137,6 +137,7 @@ pub(crate) enum ConstOp {
     I64Const(i64),
     F32Const(u32),
     F64Const(u64),
+    V128Const(u128),
     I32Add,
     I32Sub,
     I32Mul,
@@ -164,12 +165,22 @@ impl ModuleInfo {
 
     /// The embedding interface's view of a memory's type.
     pub fn memory_type(&self, ty: wasmparser::MemoryType) -> MemoryType {
-        MemoryType::new(ty.initial, ty.maximum)
+        let new = if ty.memory64 {
+            MemoryType::new64
+        } else {
+            MemoryType::new
+        };
+        new(ty.initial, ty.maximum).with_page_size_log2(ty.page_size_log2.unwrap_or(PAGE_SIZE_LOG2))
     }
 
     /// The embedding interface's view of a table's type.
     pub fn table_type(&self, ty: wasmparser::TableType) -> TableType {
-        TableType::new(
+        let new = if ty.table64 {
+            TableType::new64
+        } else {
+            TableType::new
+        };
+        new(
             RefType::in_section(&self.types, ty.element_type),
             ty.initial,
             ty.maximum,

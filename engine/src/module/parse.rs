@@ -218,7 +218,6 @@ impl Reader {
         self.types.push(group);
     }
 
-    /// A field's type matters for the identity of its structure only, so that a vector in it is no obstacle.
     fn field_type(&mut self, field: wasmparser::FieldType, offset: u64) {
         if let wasmparser::StorageType::Val(ValType::Ref(ty)) = field.element_type {
             self.ref_type(ty, offset);
@@ -227,9 +226,8 @@ impl Reader {
 
     fn val_type(&mut self, ty: ValType, offset: u64) {
         match ty {
-            ValType::V128 => self.refuse("SIMD", offset),
             ValType::Ref(ty) => self.ref_type(ty, offset),
-            ValType::I32 | ValType::I64 | ValType::F32 | ValType::F64 => {}
+            ValType::I32 | ValType::I64 | ValType::F32 | ValType::F64 | ValType::V128 => {}
         }
     }
 
@@ -247,21 +245,12 @@ impl Reader {
     }
 
     fn memory_type(&mut self, ty: wasmparser::MemoryType, offset: u64) {
-        if ty.memory64 {
-            self.refuse("memory64", offset);
-        }
         if ty.shared {
             self.refuse("threads", offset);
-        }
-        if ty.page_size_log2.is_some() {
-            self.refuse("custom page sizes", offset);
         }
     }
 
     fn table_type(&mut self, ty: wasmparser::TableType, offset: u64) {
-        if ty.table64 {
-            self.refuse("memory64", offset);
-        }
         if ty.shared {
             self.refuse("shared-everything threads", offset);
         }
@@ -375,6 +364,9 @@ impl Reader {
                 Operator::I64Const { value } => ConstOp::I64Const(value),
                 Operator::F32Const { value } => ConstOp::F32Const(value.bits()),
                 Operator::F64Const { value } => ConstOp::F64Const(value.bits()),
+                Operator::V128Const { value } => {
+                    ConstOp::V128Const(u128::from_le_bytes(*value.bytes()))
+                }
                 Operator::I32Add => ConstOp::I32Add,
                 Operator::I32Sub => ConstOp::I32Sub,
                 Operator::I32Mul => ConstOp::I32Mul,
@@ -393,10 +385,6 @@ impl Reader {
                 }
                 Operator::GlobalGet { global_index } => ConstOp::GlobalGet(global_index),
                 Operator::End => continue,
-                Operator::V128Const { .. } => {
-                    self.refuse("SIMD", offset);
-                    continue;
-                }
                 // The validator allows no other instructions in constant expressions than those of garbage collection.
                 _ => {
                     self.refuse("GC", offset);

@@ -168,13 +168,13 @@ impl InstanceInner {
 
     /// The value of a constant expression.
     pub fn eval(&self, expr: &ConstExpr) -> ValRaw {
-        let mut stack: Vec<u64> = Vec::new();
+        let mut stack: Vec<ValRaw> = Vec::new();
         for op in &expr.0 {
             let mut binary = |operation: fn(u64, u64) -> u64| {
                 let (b, a) = (stack.pop(), stack.pop());
-                operation(a.expect(VALIDATED), b.expect(VALIDATED))
+                operation(a.expect(VALIDATED).lo, b.expect(VALIDATED).lo)
             };
-            let value = match *op {
+            let lo = match *op {
                 ConstOp::I32Const(value) => u64::from(value as u32),
                 ConstOp::I64Const(value) => value as u64,
                 ConstOp::F32Const(bits) => u64::from(bits),
@@ -187,17 +187,21 @@ impl InstanceInner {
                 ConstOp::I64Mul => binary(u64::wrapping_mul),
                 ConstOp::RefNull => 0,
                 ConstOp::RefFunc(index) => self.func(index) as u64,
-                // SAFETY: validation allows only globals before the one being initialised, whose pointers are written
-                // already; globals live as long as the store. Code writes the low half of a narrow value only, but no
-                // constant expression reads a mutable global, and those that are not mutable were written whole.
-                ConstOp::GlobalGet(index) => unsafe { (*self.global(index)).value.lo },
+                ConstOp::V128Const(bits) => {
+                    stack.push(ValRaw::from_bits(bits));
+                    continue;
+                }
+                ConstOp::GlobalGet(index) => {
+                    // SAFETY: validation allows only globals before the one being initialised, whose pointers are written
+                    // already; globals live as long as the store. Code writes the low half of a narrow value only, but no
+                    // constant expression reads a mutable global, and those that are not mutable were written whole.
+                    stack.push(unsafe { (*self.global(index)).value });
+                    continue;
+                }
             };
-            stack.push(value);
+            stack.push(ValRaw { lo, hi: 0 });
         }
-        ValRaw {
-            lo: stack.pop().expect(VALIDATED),
-            hi: 0,
-        }
+        stack.pop().expect(VALIDATED)
     }
 
     /// `memory.init`

@@ -31,6 +31,19 @@ pub(crate) struct ValRaw {
 
 impl ValRaw {
     pub const ZERO: ValRaw = ValRaw { lo: 0, hi: 0 };
+
+    /// The slot with these bits; `lo` has the lower half.
+    pub fn from_bits(bits: u128) -> Self {
+        ValRaw {
+            lo: bits as u64,
+            hi: (bits >> 64) as u64,
+        }
+    }
+
+    /// All bits of the slot.
+    pub fn bits(self) -> u128 {
+        u128::from(self.lo) | u128::from(self.hi) << 64
+    }
 }
 
 /// Bytes of one [`ValRaw`].

@@ -88,47 +88,42 @@ pub(crate) unsafe extern "C" fn table_grow(
     vmctx: *mut c_void,
     table: u32,
     value: u64,
-    delta: u32,
-) -> u32 {
+    delta: u64,
+) -> u64 {
     // SAFETY: the contract.
-    let old = unsafe { instance(vmctx) }.table_grow(table, delta.into(), value);
-    old.map_or(u32::MAX, |old| old as u32)
+    unsafe { instance(vmctx) }
+        .table_grow(table, delta, value)
+        .unwrap_or(u64::MAX)
 }
 
 pub(crate) unsafe extern "C" fn table_fill(
     vmctx: *mut c_void,
     table: u32,
-    start: u32,
+    start: u64,
     value: u64,
-    len: u32,
+    len: u64,
 ) -> u32 {
     // SAFETY: the contract.
-    failed(unsafe { instance(vmctx) }.table_fill(table, start.into(), value, len.into()))
+    failed(unsafe { instance(vmctx) }.table_fill(table, start, value, len))
 }
 
 pub(crate) unsafe extern "C" fn table_copy(
     vmctx: *mut c_void,
     to: u32,
     from: u32,
-    destination: u32,
-    source: u32,
-    len: u32,
+    destination: u64,
+    source: u64,
+    len: u64,
 ) -> u32 {
     // SAFETY: the contract.
-    failed(unsafe { instance(vmctx) }.table_copy(
-        to,
-        from,
-        destination.into(),
-        source.into(),
-        len.into(),
-    ))
+    failed(unsafe { instance(vmctx) }.table_copy(to, from, destination, source, len))
 }
 
 pub(crate) unsafe extern "C" fn table_init(
     vmctx: *mut c_void,
     table: u32,
     segment: u32,
-    destination: u32,
+    destination: u64,
     source: u32,
     len: u32,
 ) -> u32 {
@@ -136,7 +131,7 @@ pub(crate) unsafe extern "C" fn table_init(
     failed(unsafe { instance(vmctx) }.table_init(
         table,
         segment,
-        destination.into(),
+        destination,
         source.into(),
         len.into(),
     ))

@@ -5,10 +5,13 @@
 //! they grow, and the visible part is rewritten then. Bulk instructions are methods here; which object and which segment an
 //! instruction means is [`instance`](super::instance)'s business.
 
+mod memory;
 #[cfg(test)]
 mod tests;
 
-use super::layout::{ValRaw, VmGlobal, VmMemory, VmTable, VmTag};
+pub(crate) use memory::MemoryInner;
+
+use super::layout::{ValRaw, VmGlobal, VmTable, VmTag};
 use super::store::StoreInner;
 use crate::config::Limits;
 use crate::error::{Error, Exhaustion, TrapKind};
@@ -17,29 +20,11 @@ use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ptr::{self, NonNull};
 use std::slice;
 
-/// Bytes of a page of memory.
-pub(crate) const PAGE_SIZE: u64 = 65_536;
-
-/// Pages of the largest memory that 32-bit addresses reach.
-const MAX_PAGES: u64 = 65_536;
-
-/// Elements of the largest table that 32-bit indices reach.
-const MAX_ELEMENTS: u64 = u32::MAX as u64;
-
 /// A global.
 #[repr(C)]
 pub(crate) struct GlobalInner {
     pub vm: VmGlobal,
     pub ty: GlobalType,
-}
-
-/// A memory. `vm` is the only record of its contents: an allocation of `vm.len` bytes at `vm.base`.
-#[repr(C)]
-pub(crate) struct MemoryInner {
-    pub vm: VmMemory,
-    ty: MemoryType,
-    /// Pages that it may reach.
-    limit: u64,
 }
 
 /// A table. `vm` is the only record of its contents: an allocation of `vm.len` words at `vm.base`.
@@ -60,128 +45,14 @@ pub(crate) struct TagInner {
     pub type_id: u32,
 }
 
-impl MemoryInner {
-    /// A memory of zeroes; `None` when it would start beyond the limits or the system has no memory for it.
-    fn new(ty: MemoryType, limits: &Limits) -> Option<Box<Self>> {
-        let limit = ty
-            .maximum()
-            .unwrap_or(MAX_PAGES)
-            .min(limits.memory_pages)
-            .min(MAX_PAGES);
-        if ty.minimum() > limit {
-            return None;
-        }
-        let len = ty.minimum() * PAGE_SIZE;
-        let base = allocate_zeroed::<u8>(len)?.as_ptr();
-        Some(Box::new(MemoryInner {
-            vm: VmMemory { base, len },
-            ty,
-            limit,
-        }))
-    }
-
-    /// The type, with the present size as minimum.
-    pub fn ty(&self) -> MemoryType {
-        MemoryType::new(self.pages(), self.ty.maximum())
-    }
-
-    /// The present size.
-    pub fn pages(&self) -> u64 {
-        self.vm.len / PAGE_SIZE
-    }
-
-    pub fn bytes(&self) -> &[u8] {
-        // SAFETY: `vm` describes an initialised allocation that this object owns. Compiled code writes to it only while no
-        // Rust code holds a reference to the store.
-        unsafe { slice::from_raw_parts(self.vm.base, self.vm.len as usize) }
-    }
-
-    pub fn bytes_mut(&mut self) -> &mut [u8] {
-        // SAFETY: as in `bytes`, and `self` is borrowed exclusively.
-        unsafe { slice::from_raw_parts_mut(self.vm.base, self.vm.len as usize) }
-    }
-
-    /// `memory.grow`: the size before in pages, or `None` if it stays as it is.
-    pub fn grow(&mut self, delta: u64) -> Option<u64> {
-        let old = self.pages();
-        let new = old.checked_add(delta).filter(|&new| new <= self.limit)?;
-        if delta > 0 {
-            let len = new * PAGE_SIZE;
-            let base = allocate_zeroed::<u8>(len)?.as_ptr();
-            // SAFETY: both allocations are at least `vm.len` bytes long and apart from each other; the old one was made by
-            // `allocate_zeroed` with this length and is not used afterwards.
-            unsafe {
-                ptr::copy_nonoverlapping(self.vm.base, base, self.vm.len as usize);
-                release(self.vm.base, self.vm.len);
-            }
-            self.vm = VmMemory { base, len };
-        }
-        Some(old)
-    }
-
-    /// `memory.fill`
-    pub fn fill(&mut self, at: u64, value: u8, len: u64) -> Result<(), TrapKind> {
-        check(at, len, self.vm.len, TrapKind::MemoryOutOfBounds)?;
-        self.bytes_mut()[at as usize..][..len as usize].fill(value);
-        Ok(())
-    }
-
-    /// `memory.init`, from the bytes of a segment.
-    pub fn init(&mut self, segment: &[u8], to: u64, from: u64, len: u64) -> Result<(), TrapKind> {
-        check(from, len, segment.len() as u64, TrapKind::MemoryOutOfBounds)?;
-        check(to, len, self.vm.len, TrapKind::MemoryOutOfBounds)?;
-        self.bytes_mut()[to as usize..][..len as usize]
-            .copy_from_slice(&segment[from as usize..][..len as usize]);
-        Ok(())
-    }
-
-    /// `memory.copy`
-    ///
-    /// # Safety
-    /// Both are live memories, perhaps the same one, and no reference to either is current.
-    pub unsafe fn copy(
-        target: *mut Self,
-        source: *mut Self,
-        to: u64,
-        from: u64,
-        len: u64,
-    ) -> Result<(), TrapKind> {
-        // SAFETY: the caller's promise; copied out, so that no reference stays.
-        let (target, source) = unsafe {
-            (
-                ((*target).vm.base, (*target).vm.len),
-                ((*source).vm.base, (*source).vm.len),
-            )
-        };
-        check(from, len, source.1, TrapKind::MemoryOutOfBounds)?;
-        check(to, len, target.1, TrapKind::MemoryOutOfBounds)?;
-        // SAFETY: both ranges lie inside their allocations, as just checked; `copy` allows them to overlap.
-        unsafe {
-            ptr::copy(
-                source.0.add(from as usize),
-                target.0.add(to as usize),
-                len as usize,
-            )
-        };
-        Ok(())
-    }
-}
-
-impl Drop for MemoryInner {
-    fn drop(&mut self) {
-        // SAFETY: `vm` describes an allocation made by `allocate_zeroed` with this length, and the store goes.
-        unsafe { release(self.vm.base, self.vm.len) };
-    }
-}
-
 impl TableInner {
     /// A table of nulls; `None` when it would start beyond the limits or the system has no memory for it.
     fn new(ty: TableType, limits: &Limits) -> Option<Box<Self>> {
         let limit = ty
             .maximum()
-            .unwrap_or(MAX_ELEMENTS)
+            .unwrap_or(ty.addressable())
             .min(limits.table_elements)
-            .min(MAX_ELEMENTS);
+            .min(ty.addressable());
         if ty.minimum() > limit {
             return None;
         }
@@ -201,7 +72,7 @@ impl TableInner {
 
     /// The type, with the present size as minimum.
     pub fn ty(&self) -> TableType {
-        TableType::new(self.ty.element().clone(), self.vm.len, self.ty.maximum())
+        self.ty.at_size(self.vm.len)
     }
 
     pub fn words(&self) -> &[u64] {
@@ -303,7 +174,7 @@ impl StoreInner {
     /// # Errors
     /// [`Error::Exhausted`], when it cannot have its minimum.
     pub(crate) fn add_memory(&mut self, ty: MemoryType) -> Result<u32, Error> {
-        let memory = MemoryInner::new(ty, &self.engine.config().limits)
+        let memory = MemoryInner::new(ty, self.engine.config())
             .ok_or(Error::Exhausted(Exhaustion::Memory))?;
         self.memories.push(memory);
         Ok(self.memories.len() as u32 - 1)

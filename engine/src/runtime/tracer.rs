@@ -114,7 +114,7 @@ impl StoreInner {
             ValType::I64 => return Value::I64(raw.lo as i64),
             ValType::F32 => return Value::F32(raw.lo as u32),
             ValType::F64 => return Value::F64(raw.lo),
-            ValType::V128 => unreachable!("modules with vectors are refused"),
+            ValType::V128 => return Value::V128(raw.bits()),
             ValType::Ref(reference) => reference.heap.top(),
         };
         match (raw.lo, top) {

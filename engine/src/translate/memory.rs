@@ -1,9 +1,8 @@
-//! Memory instructions on 32-bit linear memories: loads, stores, `memory.*` and `data.drop`. Loads and stores that the
+//! Memory instructions: loads, stores, `memory.*` and `data.drop`; those of vectors use what is here. Loads and stores that the
 //! same operators make on GC arrays are not translated.
 //!
-//! Every access is checked explicitly, so that no address outside the memory is ever used. A memory's
-//! base and length are loaded anew for each access: any call, and any other stack that runs in between, may grow the
-//! memory and move it.
+//! An access is checked in one of two ways, see [`Place`]. A memory's base and length are loaded anew for each access: any call,
+//! and any other stack that runs in between, may grow the memory and move it.
 
 use super::{FuncTranslator, Libcall};
 use crate::error::TrapKind;
@@ -13,13 +12,10 @@ use cranelift_codegen::ir::types::{F32, F64, I8, I16, I32, I64};
 use cranelift_codegen::ir::{AliasRegionData, Endianness, InstBuilder, MemFlagsData, Type, Value};
 use std::borrow::Cow;
 use std::mem::offset_of;
-use wasmparser::{MemArgTarget, Operator};
-
-/// log2 of the page size.
-const PAGE_SHIFT: i64 = 16;
+use wasmparser::{MemArg, MemArgTarget, Operator};
 
 /// The alias region of all linear memories. It is one region, not one a memory: two indices may name the same memory.
-/// Compiled code reaches linear memory from this file only, and nothing else through it; so a store to a memory leaves
+/// Compiled code reaches linear memory through [`Place`]s only, and nothing else through them; so a store to a memory leaves
 /// what is known of the memory's own base and length, and of everything else, as it was. Calls are fences for it as for
 /// every region.
 const LINEAR_MEMORY: u32 = 0x6d65_6d00;
@@ -31,10 +27,13 @@ enum Extension {
     Unsigned,
 }
 
-/// A checked access: `base + offset` is inside the memory, all bytes of it.
-struct Place {
-    base: Value,
-    offset: i32,
+/// Where an access may go: `base + offset` is inside the memory, all bytes of it, or the access faults on a page that is there
+/// for this, and the fault is the trap.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    pub base: Value,
+    pub offset: i32,
+    pub flags: MemFlagsData,
 }
 
 impl FuncTranslator<'_, '_> {
@@ -64,12 +63,11 @@ impl FuncTranslator<'_, '_> {
             I64Load32U { memarg } => (memarg, I32, Some((I64, Unsigned))),
             _ => return false,
         };
-        let MemArgTarget::Memory(memory) = memarg.target else {
+        if array_target(memarg) {
             return false;
-        };
-        let place = self.checked_place(memory, memarg.offset, ty);
-        let flags = self.linear_memory_flags();
-        let value = self.b.ins().load(ty, flags, place.base, place.offset);
+        }
+        let place = self.place(memarg, ty);
+        let value = self.load_at(place, ty);
         let value = match extended {
             Some((wide, Signed)) => self.b.ins().sextend(wide, value),
             Some((wide, Unsigned)) => self.b.ins().uextend(wide, value),
@@ -91,16 +89,15 @@ impl FuncTranslator<'_, '_> {
             I64Store32 { memarg } => (memarg, I32, true),
             _ => return false,
         };
-        let MemArgTarget::Memory(memory) = memarg.target else {
+        if array_target(memarg) {
             return false;
-        };
+        }
         let mut value = self.pop1();
         if narrow {
             value = self.b.ins().ireduce(ty, value);
         }
-        let place = self.checked_place(memory, memarg.offset, ty);
-        let flags = self.linear_memory_flags();
-        self.b.ins().store(flags, value, place.base, place.offset);
+        let place = self.place(memarg, ty);
+        self.store_at(place, value);
         true
     }
 
@@ -109,24 +106,24 @@ impl FuncTranslator<'_, '_> {
             Operator::MemorySize { mem } => {
                 let descriptor = self.memory_descriptor(mem);
                 let len = self.memory_len(descriptor);
-                let pages = self.b.ins().ushr_imm_u(len, PAGE_SHIFT);
-                let pages = self.b.ins().ireduce(I32, pages);
-                self.push1(pages);
+                let shift = page_size_log2(&self.env.info.memories[mem as usize]);
+                let pages = self.b.ins().ushr_imm_u(len, i64::from(shift));
+                self.push_size(pages, self.memory64(mem));
             }
             Operator::MemoryGrow { mem } => {
-                let delta = self.pop_u32();
-                let memory = self.immediate(mem);
+                let delta = self.pop_size(self.memory64(mem));
+                let memory = self.i32const(mem);
                 let pages = self.libcall_value(Libcall::MemoryGrow, &[memory, delta]);
-                // At most 65,536 pages, or -1: both keep their meaning in the low half.
-                let pages = self.b.ins().ireduce(I32, pages);
-                self.push1(pages);
+                // The number of pages of a 32-bit memory, or -1: both keep their meaning in the low half.
+                self.push_size(pages, self.memory64(mem));
             }
             Operator::MemoryCopy { dst_mem, src_mem } => {
-                let len = self.pop_u32();
-                let src = self.pop_u32();
-                let dst = self.pop_u32();
-                let dst_memory = self.immediate(dst_mem);
-                let src_memory = self.immediate(src_mem);
+                let (to64, from64) = (self.memory64(dst_mem), self.memory64(src_mem));
+                let len = self.pop_size(to64 && from64);
+                let src = self.pop_size(from64);
+                let dst = self.pop_size(to64);
+                let dst_memory = self.i32const(dst_mem);
+                let src_memory = self.i32const(src_mem);
                 let failed = self.libcall_value(
                     Libcall::MemoryCopy,
                     &[dst_memory, src_memory, dst, src, len],
@@ -134,10 +131,10 @@ impl FuncTranslator<'_, '_> {
                 self.trapnz(failed, TrapKind::MemoryOutOfBounds);
             }
             Operator::MemoryFill { mem } => {
-                let len = self.pop_u32();
+                let len = self.pop_size(self.memory64(mem));
                 let value = self.pop1();
-                let dst = self.pop_u32();
-                let memory = self.immediate(mem);
+                let dst = self.pop_size(self.memory64(mem));
+                let memory = self.i32const(mem);
                 let failed = self.libcall_value(Libcall::MemoryFill, &[memory, dst, value, len]);
                 self.trapnz(failed, TrapKind::MemoryOutOfBounds);
             }
@@ -145,15 +142,15 @@ impl FuncTranslator<'_, '_> {
                 // Offset and length in the segment are 32 bits wide whatever the memory's addresses are.
                 let len = self.pop1();
                 let src = self.pop1();
-                let dst = self.pop_u32();
-                let memory = self.immediate(mem);
-                let segment = self.immediate(data_index);
+                let dst = self.pop_size(self.memory64(mem));
+                let memory = self.i32const(mem);
+                let segment = self.i32const(data_index);
                 let failed =
                     self.libcall_value(Libcall::MemoryInit, &[memory, segment, dst, src, len]);
                 self.trapnz(failed, TrapKind::MemoryOutOfBounds);
             }
             Operator::DataDrop { data_index } => {
-                let segment = self.immediate(data_index);
+                let segment = self.i32const(data_index);
                 self.libcall(Libcall::DataDrop, &[segment]);
             }
             _ => return false,
@@ -161,21 +158,31 @@ impl FuncTranslator<'_, '_> {
         true
     }
 
-    /// Pops an address and traps unless all bytes of an access of type `ty` lie inside the memory.
-    fn checked_place(&mut self, memory: u32, offset: u64, ty: Type) -> Place {
-        let address = self.pop_u32();
+    /// Pops an address and gives the place of an access of type `ty` there. Where no guard region sees to it, traps unless all
+    /// bytes of the access lie inside the memory.
+    pub(super) fn place(&mut self, memarg: &MemArg, ty: Type) -> Place {
+        let MemArgTarget::Memory(memory) = memarg.target else {
+            unreachable!("accesses of arrays are refused before");
+        };
+        let memory64 = self.memory64(memory);
+        let address = self.pop_size(memory64);
         let descriptor = self.memory_descriptor(memory);
-        let len = self.memory_len(descriptor);
-
-        // Address and offset are below 2^32 and an access has at most 8 bytes, so the sum is exact in 64 bits.
-        debug_assert!(
-            offset <= u64::from(u32::MAX),
-            "validation bounds the offset in a 32-bit memory"
-        );
-        let reach = (offset + u64::from(ty.bytes())).cast_signed();
-        let end = self.b.ins().iadd_imm_s(address, reach);
-        let outside = self.b.ins().icmp(IntCC::UnsignedGreaterThan, end, len);
-        self.trapnz(outside, TrapKind::MemoryOutOfBounds);
+        let guarded = self.is_guarded(memory);
+        if !guarded {
+            let len = self.memory_len(descriptor);
+            let reach = memarg.offset.saturating_add(ty.bytes().into());
+            let end = if memory64 {
+                // A reach that was cut off is beyond the end of every memory all the same.
+                let reach = self.iconst(reach);
+                let code = Self::trap_code(TrapKind::MemoryOutOfBounds);
+                self.b.ins().uadd_overflow_trap(address, reach, code)
+            } else {
+                // Address and offset are below 2^32 and an access has at most 16 bytes, so the sum is exact in 64 bits.
+                self.b.ins().iadd_imm_s(address, reach.cast_signed())
+            };
+            let outside = self.b.ins().icmp(IntCC::UnsignedGreaterThan, end, len);
+            self.trapnz(outside, TrapKind::MemoryOutOfBounds);
+        }
 
         let base = self.b.ins().load(
             I64,
@@ -184,14 +191,43 @@ impl FuncTranslator<'_, '_> {
             offset_of!(VmMemory, base) as i32,
         );
         let base = self.b.ins().iadd(base, address);
-        match i32::try_from(offset) {
-            Ok(offset) => Place { base, offset },
-            // CLIF's offsets are signed; the upper half of the specification's has to be added.
+        let flags = self.linear_memory_flags(guarded);
+        match i32::try_from(memarg.offset) {
+            Ok(offset) => Place {
+                base,
+                offset,
+                flags,
+            },
+            // CLIF's offsets are signed; a larger one of the specification's has to be added.
             Err(_) => Place {
-                base: self.b.ins().iadd_imm_s(base, offset.cast_signed()),
+                base: self.b.ins().iadd_imm_s(base, memarg.offset.cast_signed()),
                 offset: 0,
+                flags,
             },
         }
+    }
+
+    pub(super) fn load_at(&mut self, place: Place, ty: Type) -> Value {
+        let (flags, base, offset) = (place.flags, place.base, place.offset);
+        self.b.ins().load(ty, flags, base, offset)
+    }
+
+    pub(super) fn store_at(&mut self, place: Place, value: Value) {
+        let (flags, base, offset) = (place.flags, place.base, place.offset);
+        self.b.ins().store(flags, value, base, offset);
+    }
+
+    fn memory64(&self, memory: u32) -> bool {
+        self.env.info.memories[memory as usize].memory64
+    }
+
+    /// Whether a memory has a guard region that catches every access outside. Memories of one type always agree about it.
+    fn is_guarded(&self, memory: u32) -> bool {
+        let ty = self
+            .env
+            .info
+            .memory_type(self.env.info.memories[memory as usize]);
+        self.env.engine.config.guards(&ty)
     }
 
     /// The pointer to the [`VmMemory`], which stays the same as long as the instance lives.
@@ -213,32 +249,55 @@ impl FuncTranslator<'_, '_> {
         )
     }
 
-    /// Not `aligned`: the specification's alignment is a hint. `notrap` holds because of the check before the access;
-    /// not `can_move`, because it holds only after that check.
-    fn linear_memory_flags(&mut self) -> MemFlagsData {
+    /// Not `aligned`: the specification's alignment is a hint. Without a guard region, `notrap` holds because of the check before
+    /// the access; not `can_move`, because it holds only after that check.
+    fn linear_memory_flags(&mut self, guarded: bool) -> MemFlagsData {
         let region = self.b.func.dfg.alias_regions.insert(AliasRegionData {
             user_id: LINEAR_MEMORY,
             description: Cow::Borrowed("linear memory"),
         });
-        MemFlagsData::new()
-            .with_notrap()
+        let flags = MemFlagsData::new()
             .with_endianness(Endianness::Little)
-            .with_alias_region(Some(region))
+            .with_alias_region(Some(region));
+        if guarded {
+            flags.with_trap_code(Some(Self::trap_code(TrapKind::MemoryOutOfBounds)))
+        } else {
+            flags.with_notrap()
+        }
     }
 
-    /// Pops an `i32` that counts or addresses bytes or pages, as 64 bits.
-    fn pop_u32(&mut self) -> Value {
+    /// Pops an address, index or size, an `i32` or an `i64`, as 64 bits.
+    pub(super) fn pop_size(&mut self, is64: bool) -> Value {
         let x = self.pop1();
-        self.b.ins().uextend(I64, x)
+        if is64 {
+            x
+        } else {
+            self.b.ins().uextend(I64, x)
+        }
     }
 
-    /// An index as the runtime's functions take it.
-    fn immediate(&mut self, index: u32) -> Value {
-        self.b.ins().iconst(I32, i64::from(index))
+    /// Pushes a size that is there in 64 bits.
+    pub(super) fn push_size(&mut self, size: Value, is64: bool) {
+        let size = if is64 {
+            size
+        } else {
+            self.b.ins().ireduce(I32, size)
+        };
+        self.push1(size);
     }
 
     fn libcall_value(&mut self, libcall: Libcall, arguments: &[Value]) -> Value {
         self.libcall(libcall, arguments)
             .expect("this function of the runtime has a result")
     }
+}
+
+/// Whether an access goes to a GC array.
+fn array_target(memarg: &MemArg) -> bool {
+    !matches!(memarg.target, MemArgTarget::Memory(_))
+}
+
+/// log2 of the size of a memory's pages.
+fn page_size_log2(ty: &wasmparser::MemoryType) -> u32 {
+    ty.page_size_log2.unwrap_or(crate::types::PAGE_SIZE_LOG2)
 }

@@ -11,7 +11,7 @@
 //! | [`exception`] | throwing and landing pads |
 //! | [`switching`] | the stack-switching instructions |
 //! | [`reference`], [`table`] | references, variables, tables |
-//! | [`memory`], [`numeric`] | memories, numbers |
+//! | [`memory`], [`numeric`], [`vector`] | memories, numbers, vectors |
 
 mod call;
 mod control;
@@ -24,6 +24,7 @@ mod reference;
 mod runtime_calls;
 mod switching;
 mod table;
+mod vector;
 
 pub(crate) use runtime_calls::Libcall;
 
@@ -243,10 +244,7 @@ impl FuncTranslator<'_, '_> {
         match ty {
             types::F32 => self.b.ins().f32const(0.0),
             types::F64 => self.b.ins().f64const(0.0),
-            ty if ty.is_vector() => {
-                let zero = self.b.ins().iconst(types::I8, 0);
-                self.b.ins().splat(ty, zero)
-            }
+            ty if ty.is_vector() => self.vector_const([0; 16], ty),
             ty => self.b.ins().iconst(ty, 0),
         }
     }

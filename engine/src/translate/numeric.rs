@@ -24,6 +24,7 @@ impl FuncTranslator<'_, '_> {
         self.translate_const(op)
             || self.translate_relation(op)
             || self.translate_integer(op)
+            || self.translate_wide(op)
             || self.translate_float(op)
             || self.translate_conversion(op)
     }
@@ -110,6 +111,38 @@ impl FuncTranslator<'_, '_> {
             _ => return false,
         }
         true
+    }
+
+    /// Arithmetic on 128-bit numbers, each in two `i64`s with the lower half first.
+    fn translate_wide(&mut self, op: &Operator<'_>) -> bool {
+        use Operator::*;
+        match op {
+            I64Add128 => self.wide_binary(|ins, x, y| ins.iadd(x, y)),
+            I64Sub128 => self.wide_binary(|ins, x, y| ins.isub(x, y)),
+            I64MulWideS => self.wide_product(|ins, x, y| ins.smulhi(x, y)),
+            I64MulWideU => self.wide_product(|ins, x, y| ins.umulhi(x, y)),
+            _ => return false,
+        }
+        true
+    }
+
+    fn wide_binary(&mut self, emit: impl FnOnce(FuncInstBuilder<'_, '_>, Value, Value) -> Value) {
+        let (low, high) = self.pop2();
+        let y = self.b.ins().iconcat(low, high);
+        let (low, high) = self.pop2();
+        let x = self.b.ins().iconcat(low, high);
+        let result = emit(self.b.ins(), x, y);
+        let (low, high) = self.b.ins().isplit(result);
+        self.push1(low);
+        self.push1(high);
+    }
+
+    fn wide_product(&mut self, high: impl FnOnce(FuncInstBuilder<'_, '_>, Value, Value) -> Value) {
+        let (x, y) = self.pop2();
+        let low = self.b.ins().imul(x, y);
+        let high = high(self.b.ins(), x, y);
+        self.push1(low);
+        self.push1(high);
     }
 
     fn translate_float(&mut self, op: &Operator<'_>) -> bool {

@@ -27,6 +27,7 @@ impl FuncTranslator<'_, '_> {
         if self.translate_plain(operator)
             || self.translate_numeric(operator)
             || self.translate_memory(operator)
+            || self.translate_vector(operator)
         {
             return Ok(());
         }
@@ -224,12 +225,12 @@ fn unsupported_feature(operator: &Operator<'_>) -> Option<&'static str> {
         | "function_references"
         | "exceptions"
         | "stack_switching"
-        | "multi_value" => return None,
-        "simd" => "SIMD",
-        "relaxed_simd" => "relaxed SIMD",
+        | "multi_value"
+        | "simd"
+        | "relaxed_simd"
+        | "wide_arithmetic" => return None,
         "gc" => "GC",
         "threads" | "shared_everything_threads" => "threads",
-        "wide_arithmetic" => "wide arithmetic",
         "legacy_exceptions" => "legacy exceptions",
         "memory_control" => "memory control",
         "custom_descriptors" => "custom descriptors",

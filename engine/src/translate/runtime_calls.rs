@@ -17,13 +17,13 @@ pub(crate) enum Libcall {
     MemoryInit,
     /// (segment: i32)
     DataDrop,
-    /// (table: i32, value: i64, delta: i32) → i32: the old size in elements, or −1.
+    /// (table: i32, value: i64, delta: i64) → i64: the old size in elements, or −1.
     TableGrow,
-    /// (table: i32, start: i32, value: i64, len: i32) → i32
+    /// (table: i32, start: i64, value: i64, len: i64) → i32
     TableFill,
-    /// (to: i32, from: i32, destination: i32, source: i32, len: i32) → i32
+    /// (to: i32, from: i32, destination: i64, source: i64, len: i64) → i32
     TableCopy,
-    /// (table: i32, segment: i32, destination: i32, source: i32, len: i32) → i32
+    /// (table: i32, segment: i32, destination: i64, source: i32, len: i32) → i32
     TableInit,
     /// (segment: i32)
     ElemDrop,
@@ -40,7 +40,7 @@ impl Libcall {
             Libcall::MemoryFill => (libcalls::memory_fill as *const () as usize, i32),
             Libcall::MemoryInit => (libcalls::memory_init as *const () as usize, i32),
             Libcall::DataDrop => (libcalls::data_drop as *const () as usize, None),
-            Libcall::TableGrow => (libcalls::table_grow as *const () as usize, i32),
+            Libcall::TableGrow => (libcalls::table_grow as *const () as usize, i64),
             Libcall::TableFill => (libcalls::table_fill as *const () as usize, i32),
             Libcall::TableCopy => (libcalls::table_copy as *const () as usize, i32),
             Libcall::TableInit => (libcalls::table_init as *const () as usize, i32),

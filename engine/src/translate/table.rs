@@ -9,7 +9,7 @@ use cranelift_codegen::ir::{InstBuilder, Value, types};
 use std::mem::offset_of;
 
 impl FuncTranslator<'_, '_> {
-    /// The address of an element, after a bounds check that traps with `kind`. Base and length are loaded each time: another
+    /// The address of an element, after a bounds check that traps with `kind`; `index` has the table's index type. Base and length are loaded each time: another
     /// stack may have grown the table.
     pub(super) fn table_element_address(
         &mut self,
@@ -17,6 +17,7 @@ impl FuncTranslator<'_, '_> {
         index: Value,
         kind: TrapKind,
     ) -> Value {
+        let table64 = self.table64(table);
         let table = self.vmctx_load_ptr(self.offsets().table(table));
         let len = self.b.ins().load(
             types::I64,
@@ -30,7 +31,11 @@ impl FuncTranslator<'_, '_> {
             table,
             offset_of!(VmTable, base) as i32,
         );
-        let index = self.b.ins().uextend(types::I64, index);
+        let index = if table64 {
+            index
+        } else {
+            self.b.ins().uextend(types::I64, index)
+        };
         let outside = self
             .b
             .ins()
@@ -54,6 +59,7 @@ impl FuncTranslator<'_, '_> {
     }
 
     pub(super) fn translate_table_size(&mut self, table: u32) {
+        let table64 = self.table64(table);
         let table = self.vmctx_load_ptr(self.offsets().table(table));
         let len = self.b.ins().load(
             types::I64,
@@ -61,19 +67,24 @@ impl FuncTranslator<'_, '_> {
             table,
             offset_of!(VmTable, len) as i32,
         );
-        let len = self.b.ins().ireduce(types::I32, len);
-        self.push1(len);
+        self.push_size(len, table64);
     }
 
     pub(super) fn translate_table_grow(&mut self, table: u32) {
-        let (value, delta) = self.pop2();
+        let table64 = self.table64(table);
+        let delta = self.pop_size(table64);
+        let value = self.pop1();
         let table = self.i32const(table);
         let old = self.libcall(Libcall::TableGrow, &[table, value, delta]);
-        self.push1(old.expect("the runtime function has a result"));
+        // The number of elements of a 32-bit table, or -1: both keep their meaning in the low half.
+        self.push_size(old.expect("the runtime function has a result"), table64);
     }
 
     pub(super) fn translate_table_fill(&mut self, table: u32) {
-        let (start, value, len) = self.pop3();
+        let table64 = self.table64(table);
+        let len = self.pop_size(table64);
+        let value = self.pop1();
+        let start = self.pop_size(table64);
         let table = self.i32const(table);
         self.checked_libcall(
             Libcall::TableFill,
@@ -83,17 +94,26 @@ impl FuncTranslator<'_, '_> {
     }
 
     pub(super) fn translate_table_copy(&mut self, to: u32, from: u32) {
-        let (destination, source, len) = self.pop3();
+        let (to64, from64) = (self.table64(to), self.table64(from));
+        let len = self.pop_size(to64 && from64);
+        let source = self.pop_size(from64);
+        let destination = self.pop_size(to64);
         let (to, from) = (self.i32const(to), self.i32const(from));
         let args = [to, from, destination, source, len];
         self.checked_libcall(Libcall::TableCopy, &args, TrapKind::TableOutOfBounds);
     }
 
     pub(super) fn translate_table_init(&mut self, segment: u32, table: u32) {
-        let (destination, source, len) = self.pop3();
+        // Offset and length in the segment are 32 bits wide whatever the table's indices are.
+        let (source, len) = self.pop2();
+        let destination = self.pop_size(self.table64(table));
         let (table, segment) = (self.i32const(table), self.i32const(segment));
         let args = [table, segment, destination, source, len];
         self.checked_libcall(Libcall::TableInit, &args, TrapKind::TableOutOfBounds);
+    }
+
+    fn table64(&self, table: u32) -> bool {
+        self.env.info.tables[table as usize].ty.table64
     }
 
     pub(super) fn translate_elem_drop(&mut self, segment: u32) {

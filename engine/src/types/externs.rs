@@ -37,17 +37,42 @@ impl fmt::Display for GlobalType {
     }
 }
 
-/// Types of memories, with sizes in pages of 64 KiB.
+/// log2 of the size of a page, where a type says nothing else: 64 KiB.
+pub(crate) const PAGE_SIZE_LOG2: u32 = 16;
+
+/// Types of memories. Sizes are in the memory's own pages, which have 64 KiB unless the type says otherwise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MemoryType {
     minimum: u64,
     maximum: Option<u64>,
+    is_64: bool,
+    page_size_log2: u32,
 }
 
 impl MemoryType {
-    /// A memory that starts with `minimum` pages and grows to at most `maximum` (65,536 if there is none).
+    /// A memory with 32-bit addresses that starts with `minimum` pages and grows to at most `maximum` (65,536 if there is none).
     pub fn new(minimum: u64, maximum: Option<u64>) -> Self {
-        MemoryType { minimum, maximum }
+        MemoryType {
+            minimum,
+            maximum,
+            is_64: false,
+            page_size_log2: PAGE_SIZE_LOG2,
+        }
+    }
+
+    /// A memory with 64-bit addresses that starts with `minimum` pages and grows to at most `maximum`.
+    pub fn new64(minimum: u64, maximum: Option<u64>) -> Self {
+        MemoryType {
+            is_64: true,
+            ..Self::new(minimum, maximum)
+        }
+    }
+
+    /// The same type with pages of `1 << log2` bytes. Only 0 and 16 make a type of which a memory can be made (proposal
+    /// "custom page sizes").
+    pub fn with_page_size_log2(mut self, log2: u32) -> Self {
+        self.page_size_log2 = log2;
+        self
     }
 
     /// Pages at first; for an existing memory, pages now.
@@ -59,19 +84,54 @@ impl MemoryType {
     pub fn maximum(&self) -> Option<u64> {
         self.maximum
     }
+
+    /// Whether addresses have 64 bits.
+    pub fn is_64(&self) -> bool {
+        self.is_64
+    }
+
+    /// log2 of the bytes of a page.
+    pub fn page_size_log2(&self) -> u32 {
+        self.page_size_log2
+    }
+
+    /// The most pages that addresses reach (specification, section 3.2.14); none for a size of pages that does not exist.
+    pub(crate) fn addressable(&self) -> Option<u64> {
+        Some(match (self.page_size_log2, self.is_64) {
+            (PAGE_SIZE_LOG2, false) => 1 << 16,
+            (PAGE_SIZE_LOG2, true) => 1 << 48,
+            (0, false) => u32::MAX.into(),
+            (0, true) => u64::MAX,
+            _ => return None,
+        })
+    }
+
+    /// The same type for a memory that has `pages` pages now.
+    pub(crate) fn at_size(&self, pages: u64) -> Self {
+        MemoryType {
+            minimum: pages,
+            ..self.clone()
+        }
+    }
 }
 
 impl fmt::Display for MemoryType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "(memory {})",
-            Limits {
-                minimum: self.minimum,
-                maximum: self.maximum
-            }
-        )
+        let limits = Limits {
+            minimum: self.minimum,
+            maximum: self.maximum,
+        };
+        write!(f, "(memory {}{limits}", index_type(self.is_64))?;
+        if self.page_size_log2 != PAGE_SIZE_LOG2 {
+            write!(f, " (pagesize {})", 1_u64 << self.page_size_log2)?;
+        }
+        f.write_str(")")
     }
+}
+
+/// How the text format says that addresses or indices have 64 bits.
+fn index_type(is_64: bool) -> &'static str {
+    if is_64 { "i64 " } else { "" }
 }
 
 /// Types of tables, with sizes in elements.
@@ -80,15 +140,48 @@ pub struct TableType {
     element: RefType,
     minimum: u64,
     maximum: Option<u64>,
+    is_64: bool,
 }
 
 impl TableType {
-    /// A table of `element`s that starts with `minimum` of them and grows to at most `maximum` (4,294,967,295 if there is none).
+    /// A table of `element`s with 32-bit indices that starts with `minimum` of them and grows to at most `maximum`
+    /// (4,294,967,295 if there is none).
     pub fn new(element: RefType, minimum: u64, maximum: Option<u64>) -> Self {
         TableType {
             element,
             minimum,
             maximum,
+            is_64: false,
+        }
+    }
+
+    /// A table of `element`s with 64-bit indices that starts with `minimum` of them and grows to at most `maximum`.
+    pub fn new64(element: RefType, minimum: u64, maximum: Option<u64>) -> Self {
+        TableType {
+            is_64: true,
+            ..Self::new(element, minimum, maximum)
+        }
+    }
+
+    /// Whether indices have 64 bits.
+    pub fn is_64(&self) -> bool {
+        self.is_64
+    }
+
+    /// The most elements that indices reach.
+    pub(crate) fn addressable(&self) -> u64 {
+        if self.is_64 {
+            u64::MAX
+        } else {
+            u32::MAX.into()
+        }
+    }
+
+    /// The same type for a table that has `elements` elements now.
+    pub(crate) fn at_size(&self, elements: u64) -> Self {
+        TableType {
+            minimum: elements,
+            ..self.clone()
         }
     }
 
@@ -112,7 +205,8 @@ impl fmt::Display for TableType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "(table {} {})",
+            "(table {}{} {})",
+            index_type(self.is_64),
             Limits {
                 minimum: self.minimum,
                 maximum: self.maximum

@@ -9,6 +9,7 @@ pub(crate) mod section;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use externs::PAGE_SIZE_LOG2;
 pub use externs::{ExportType, ExternType, GlobalType, ImportType, MemoryType, TableType, TagType};
 pub(crate) use registry::TypeRegistry;
 pub(crate) use section::TypeSection;

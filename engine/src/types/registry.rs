@@ -363,10 +363,11 @@ impl TypeRegistry {
 
     /// Memory type matching (specification, section 3.3.14).
     pub fn memory_matches(&self, sub: &MemoryType, sup: &MemoryType) -> bool {
-        limits_match(
-            (sub.minimum(), sub.maximum()),
-            (sup.minimum(), sup.maximum()),
-        )
+        (sub.is_64(), sub.page_size_log2()) == (sup.is_64(), sup.page_size_log2())
+            && limits_match(
+                (sub.minimum(), sub.maximum()),
+                (sup.minimum(), sup.maximum()),
+            )
     }
 
     /// Table type matching (specification, section 3.3.15).
@@ -374,7 +375,8 @@ impl TypeRegistry {
         limits_match(
             (sub.minimum(), sub.maximum()),
             (sup.minimum(), sup.maximum()),
-        ) && self.ref_matches(sub.element(), sup.element())
+        ) && sub.is_64() == sup.is_64()
+            && self.ref_matches(sub.element(), sup.element())
             && self.ref_matches(sup.element(), sub.element())
     }
 

@@ -227,6 +227,11 @@ fn limits_match_when_they_are_within() {
     assert!(!matches((1, Some(3)), (2, Some(3))));
     assert!(!matches((2, Some(4)), (1, Some(3))));
     assert!(!matches((2, None), (1, Some(3))));
+    let (narrow, wide) = (MemoryType::new(1, Some(2)), MemoryType::new64(1, Some(2)));
+    let bytes = narrow.clone().with_page_size_log2(0);
+    assert!(registry.memory_matches(&bytes, &bytes));
+    assert!(!registry.memory_matches(&narrow, &bytes) && !registry.memory_matches(&bytes, &narrow));
+    assert!(!registry.memory_matches(&narrow, &wide) && !registry.memory_matches(&wide, &narrow));
 }
 
 #[test]
@@ -241,6 +246,9 @@ fn mutable_globals_tables_and_tags_are_invariant() {
     assert!(registry.global_matches(&global(&concrete, true), &global(&concrete, true)));
     assert!(!registry.global_matches(&global(&concrete, true), &global(&concrete, false)));
     let table = |ty: &RefType| TableType::new(ty.clone(), 1, None);
+    let wide = TableType::new64(RefType::FUNCREF, 1, None);
+    assert!(registry.table_matches(&wide, &wide));
+    assert!(!registry.table_matches(&wide, &table(&RefType::FUNCREF)));
     assert!(registry.table_matches(&table(&concrete), &table(&concrete)));
     assert!(!registry.table_matches(&table(&concrete), &table(&RefType::FUNCREF)));
     let tag = |ty: FuncType| TagType::new(ty);
@@ -271,6 +279,16 @@ fn types_print_as_the_text_format_writes_them() {
     assert_eq!(
         ExternType::Memory(MemoryType::new(1, Some(2))).to_string(),
         "(memory 1 2)"
+    );
+    assert_eq!(
+        MemoryType::new64(1, None)
+            .with_page_size_log2(0)
+            .to_string(),
+        "(memory i64 1 (pagesize 1))"
+    );
+    assert_eq!(
+        TableType::new64(RefType::FUNCREF, 0, None).to_string(),
+        "(table i64 0 (ref null func))"
     );
     assert_eq!(
         TableType::new(RefType::CONTREF, 0, None).to_string(),

@@ -16,14 +16,7 @@ fn unsupported(text: &str) -> Option<&'static str> {
 #[test]
 fn what_the_engine_lacks_is_named() {
     for (feature, text) in [
-        ("SIMD", "(module (type (func (param v128))))"),
-        ("SIMD", "(module (import \"\" \"\" (func (result v128))))"),
-        ("SIMD", "(module (global v128 (v128.const i64x2 0 0)))"),
-        ("memory64", "(module (memory i64 1))"),
-        ("memory64", "(module (import \"\" \"\" (memory i64 1)))"),
-        ("memory64", "(module (table i64 1 funcref))"),
         ("threads", "(module (memory 1 1 shared))"),
-        ("custom page sizes", "(module (memory 1 (pagesize 1)))"),
         (
             "shared-everything threads",
             "(module (type (shared (func))))",
@@ -59,7 +52,9 @@ fn types_of_other_proposals_are_no_obstacle() {
         "(module (memory 1) (memory 2 3) (memory 0))",
         "(module (import \"\" \"g\" (global i32)) (global i32 (i32.add (global.get 0) (i32.const 1))))",
         "(module (type $f (func)) (type $c (cont $f)) (tag (result i32)) (table 1 (ref null $c)))",
-        "(module (func (drop (v128.const i64x2 0 0))))",
+        "(module (type (func (param v128))) (import \"\" \"\" (func (result v128))) (global v128 (v128.const i64x2 0 0)))",
+        "(module (import \"\" \"\" (memory i64 1)) (memory i64 1) (table i64 1 funcref))",
+        "(module (memory 1 (pagesize 1)))",
     ] {
         assert_eq!(unsupported(text), None, "{text}");
     }
@@ -68,8 +63,8 @@ fn types_of_other_proposals_are_no_obstacle() {
 #[test]
 fn the_first_obstacle_is_reported() {
     assert_eq!(
-        unsupported("(module (type (func (param v128))) (memory i64 1))"),
-        Some("SIMD")
+        unsupported("(module (type (shared (func))) (memory 1 1 shared))"),
+        Some("shared-everything threads")
     );
 }
 

@@ -1,14 +1,20 @@
 use super::*;
+use crate::config::Config;
 
-fn memory(minimum: u64, maximum: Option<u64>) -> Box<MemoryInner> {
-    MemoryInner::new(
-        MemoryType::new(minimum, maximum),
-        &Limits {
-            memory_pages: 5,
-            ..Limits::default()
-        },
-    )
-    .unwrap()
+fn config(memory_pages: u64, guard: bool) -> Config {
+    let mut config = Config::new();
+    config.memory_guard(guard).limits(Limits {
+        memory_pages,
+        ..Limits::default()
+    });
+    config
+}
+
+/// One memory without a guard region and one with it.
+fn memories(minimum: u64, maximum: Option<u64>) -> [Box<MemoryInner>; 2] {
+    [false, true].map(|guard| {
+        MemoryInner::new(MemoryType::new(minimum, maximum), &config(5, guard)).unwrap()
+    })
 }
 
 fn table(words: &[u64]) -> Box<TableInner> {
@@ -35,39 +41,57 @@ fn visible_parts_come_first() {
 
 #[test]
 fn memories_grow_up_to_their_limits_and_keep_their_bytes() {
-    let mut memory = memory(1, Some(3));
-    memory.bytes_mut()[65_535] = 7;
-    assert_eq!(memory.grow(0), Some(1));
-    assert_eq!(memory.grow(2), Some(1));
-    assert_eq!(
-        (
-            memory.bytes()[65_535],
-            memory.bytes()[65_536],
-            memory.pages()
-        ),
-        (7, 0, 3)
-    );
-    assert_eq!(memory.grow(1), None);
-    assert_eq!(memory.grow(u64::MAX), None);
-    assert_eq!(memory.ty(), MemoryType::new(3, Some(3)));
+    for mut memory in memories(1, Some(3)) {
+        memory.bytes_mut()[65_535] = 7;
+        assert_eq!(memory.grow(0), Some(1));
+        assert_eq!(memory.grow(2), Some(1));
+        assert_eq!(
+            (
+                memory.bytes()[65_535],
+                memory.bytes()[65_536],
+                memory.pages()
+            ),
+            (7, 0, 3)
+        );
+        assert_eq!(memory.grow(1), None);
+        assert_eq!(memory.grow(u64::MAX), None);
+        assert_eq!(memory.ty(), MemoryType::new(3, Some(3)));
+    }
+}
+
+#[test]
+fn memories_with_guard_regions_never_move() {
+    let [_, mut memory] = memories(0, None);
+    let base = memory.vm.base;
+    assert_eq!(memory.grow(5), Some(0));
+    memory.bytes_mut().fill(1);
+    assert_eq!(memory.vm.base, base);
+}
+
+#[test]
+fn pages_may_be_bytes_and_addresses_64_bits() {
+    let limits = config(1, true);
+    let bytes = MemoryType::new(3, Some(u32::MAX.into())).with_page_size_log2(0);
+    let mut memory = MemoryInner::new(bytes, &limits).unwrap();
+    assert_eq!((memory.bytes().len(), memory.pages()), (3, 3));
+    assert_eq!(memory.grow(65_533), Some(3));
+    assert_eq!(memory.grow(1), None, "the limit is in pages of 64 KiB");
+    let mut memory = MemoryInner::new(MemoryType::new64(0, Some(1 << 48)), &limits).unwrap();
+    assert_eq!(memory.grow(1 << 47), None);
+    assert_eq!(memory.grow(1), Some(0));
+    assert_eq!(memory.ty(), MemoryType::new64(1, Some(1 << 48)));
 }
 
 #[test]
 fn the_configured_limit_binds_as_well() {
-    let mut unlimited = memory(0, None);
-    assert_eq!(unlimited.grow(6), None);
-    assert_eq!(unlimited.grow(5), Some(0));
-    assert_eq!(unlimited.bytes().len(), 5 * 65_536);
-    assert!(
-        MemoryInner::new(
-            MemoryType::new(2, None),
-            &Limits {
-                memory_pages: 1,
-                ..Limits::default()
-            }
-        )
-        .is_none()
-    );
+    for mut unlimited in memories(0, None) {
+        assert_eq!(unlimited.grow(6), None);
+        assert_eq!(unlimited.grow(5), Some(0));
+        assert_eq!(unlimited.bytes().len(), 5 * 65_536);
+    }
+    for guard in [false, true] {
+        assert!(MemoryInner::new(MemoryType::new(2, None), &config(1, guard)).is_none());
+    }
     let mut table = table(&[1]);
     assert_eq!(table.grow(8, 0), None);
     assert_eq!(table.grow(7, 9), Some(1));
@@ -76,7 +100,12 @@ fn the_configured_limit_binds_as_well() {
 
 #[test]
 fn bulk_memory_operations_check_bounds_before_they_write() {
-    let mut memory = memory(1, None);
+    for memory in memories(1, None) {
+        check_bulk_operations(memory);
+    }
+}
+
+fn check_bulk_operations(mut memory: Box<MemoryInner>) {
     assert_eq!(memory.fill(65_534, 1, 3), Err(TrapKind::MemoryOutOfBounds));
     assert_eq!(
         memory.fill(u64::MAX, 1, 2),
@@ -134,7 +163,7 @@ fn bulk_table_operations_check_bounds_before_they_write() {
 
 #[test]
 fn empty_objects_own_nothing() {
-    drop(memory(0, Some(0)));
+    drop(memories(0, Some(0)));
     let mut table = table(&[]);
     assert_eq!(table.fill(0, 1, 0), Ok(()));
     assert_eq!(table.fill(0, 1, 1), Err(TrapKind::TableOutOfBounds));
