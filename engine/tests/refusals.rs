@@ -66,6 +66,8 @@ fn accesses_of_arrays_are_refused_where_they_cannot_be_reached() {
     for body in [
         "unreachable (drop (i32.load (type $a) (unreachable) (i32.const 0)))",
         "unreachable (i32.store (type $a) (unreachable) (i32.const 0) (i32.const 0))",
+        "unreachable (drop (v128.load (type $a) (unreachable) (i32.const 0)))",
+        "unreachable (drop (v128.load8_lane (type $a) 0 (unreachable) (i32.const 0) (unreachable)))",
     ] {
         let text = format!("(module (type $a (array (mut i8))) (func {body}))");
         assert_eq!(refusal(&text).feature, "multibyte array access", "{body}");

@@ -100,12 +100,12 @@ fn the_configured_limit_binds_as_well() {
 
 #[test]
 fn bulk_memory_operations_check_bounds_before_they_write() {
-    for memory in memories(1, None) {
-        check_bulk_operations(memory);
+    for mut memory in memories(1, None) {
+        check_bulk_operations(&mut memory);
     }
 }
 
-fn check_bulk_operations(mut memory: Box<MemoryInner>) {
+fn check_bulk_operations(memory: &mut MemoryInner) {
     assert_eq!(memory.fill(65_534, 1, 3), Err(TrapKind::MemoryOutOfBounds));
     assert_eq!(
         memory.fill(u64::MAX, 1, 2),
@@ -121,7 +121,7 @@ fn check_bulk_operations(mut memory: Box<MemoryInner>) {
     assert_eq!(memory.init(b"abc", 0, 3, 0), Ok(()));
     assert_eq!(memory.init(b"abc", 4, 1, 2), Ok(()));
     assert_eq!(memory.bytes()[3..7], *b"\0bc\0");
-    let this = &raw mut *memory;
+    let this = std::ptr::from_mut(memory);
     // SAFETY: a live memory, and no reference to it.
     unsafe {
         assert_eq!(MemoryInner::copy(this, this, 5, 4, 2), Ok(()));
