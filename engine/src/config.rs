@@ -73,6 +73,7 @@ pub struct Config {
     pub(crate) max_wasm_stack: usize,
     pub(crate) host_stack_headroom: usize,
     pub(crate) memory_guard: bool,
+    pub(crate) signals_based_traps: bool,
     #[cfg(feature = "planted-bugs")]
     pub(crate) planted: Option<crate::PlantedBug>,
 }
@@ -88,6 +89,7 @@ impl Default for Config {
             max_wasm_stack: 512 * 1024,
             host_stack_headroom: 128 * 1024,
             memory_guard: false,
+            signals_based_traps: true,
             #[cfg(feature = "planted-bugs")]
             planted: None,
         }
@@ -142,6 +144,13 @@ impl Config {
         self
     }
 
+    /// Whether traps are raised by instructions that fault and found by signal handlers (the default), or by explicit checks that
+    /// branch to the runtime. With explicit checks no handler is installed, and correct code never faults. The outcomes are the same.
+    pub fn signals_based_traps(&mut self, on: bool) -> &mut Self {
+        self.signals_based_traps = on;
+        self
+    }
+
     /// Bytes of the calling thread's stack that Wasm may use before a call ends with
     /// [`Error::Exhausted`](crate::Error::Exhausted). Where the thread's stack is shorter, Wasm uses what there is, down to
     /// [`host_stack_headroom`](Self::host_stack_headroom). A call from a host function gets what is left of the stack that
@@ -154,7 +163,8 @@ impl Config {
     /// How compiled code learns that an access is outside of a memory. With guard regions, a memory with 32-bit addresses and
     /// pages of 64 KiB reserves all addresses that an access can name (8 GiB and a page; only what is in use costs memory), so
     /// that an access outside faults, and never moves. Without, and for other memories always, each access is checked
-    /// explicitly. Off by default: a memory is made and freed quicker without.
+    /// explicitly. Off by default: a memory is made and freed quicker without. Without
+    /// [`signals_based_traps`](Self::signals_based_traps) there are none.
     pub fn memory_guard(&mut self, on: bool) -> &mut Self {
         self.memory_guard = on;
         self
@@ -162,7 +172,10 @@ impl Config {
 
     /// Whether memories of this type have guard regions.
     pub(crate) fn guards(&self, ty: &MemoryType) -> bool {
-        self.memory_guard && !ty.is_64() && ty.page_size_log2() == PAGE_SIZE_LOG2
+        self.memory_guard
+            && self.signals_based_traps
+            && !ty.is_64()
+            && ty.page_size_log2() == PAGE_SIZE_LOG2
     }
 
     /// Plants one known bug in everything that this engine compiles and runs.

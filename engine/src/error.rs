@@ -60,14 +60,91 @@ pub enum TrapKind {
     ContinuationConsumed,
 }
 
+/// A function that was active when an instruction trapped.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct FrameInfo {
+    /// The instruction that trapped, or the call that had not returned.
+    pub location: Location,
+    /// The function's name, if its module has a name section that names it.
+    pub name: Option<String>,
+}
+
+impl fmt::Display for FrameInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Location { function, offset } = self.location;
+        match &self.name {
+            Some(name) => write!(f, "${name} (function {function}, offset {offset:#x})"),
+            None => write!(f, "function {function}, offset {offset:#x}"),
+        }
+    }
+}
+
+/// The functions that were active when an instruction trapped, innermost first: through the stacks of all continuations that ran
+/// each other, out to the host's innermost entry. `Display` writes a line for each.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Backtrace {
+    frames: Option<Box<[FrameInfo]>>,
+    truncated: bool,
+}
+
+impl Backtrace {
+    /// Of a trap outside of Wasm code.
+    pub(crate) const NONE: Backtrace = Backtrace {
+        frames: None,
+        truncated: false,
+    };
+
+    pub(crate) fn new(frames: Vec<FrameInfo>, truncated: bool) -> Self {
+        Backtrace {
+            frames: Some(frames.into()),
+            truncated,
+        }
+    }
+
+    /// The frames, innermost first. Empty when no Wasm code trapped.
+    pub fn frames(&self) -> &[FrameInfo] {
+        self.frames.as_deref().unwrap_or_default()
+    }
+
+    /// Whether there were more frames, further out, than the 64 or so that are kept.
+    pub fn is_truncated(&self) -> bool {
+        self.truncated
+    }
+}
+
+impl fmt::Display for Backtrace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, frame) in self.frames().iter().enumerate() {
+            writeln!(f, "{number:4}: {frame}")?;
+        }
+        if self.truncated {
+            writeln!(f, "      (and more)")?;
+        }
+        Ok(())
+    }
+}
+
 /// A trap and the instruction that trapped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Trap {
     /// What went wrong.
     pub kind: TrapKind,
     /// Where; `None` when a host trapped, or instantiation did, or when optimised code executed `unreachable`, which may stand
     /// for the branch before it as well.
     pub location: Option<Location>,
+    /// What was active.
+    pub backtrace: Backtrace,
+}
+
+impl Trap {
+    /// A trap without a place: what a host function raises, for instance.
+    pub const fn new(kind: TrapKind) -> Trap {
+        Trap {
+            kind,
+            location: None,
+            backtrace: Backtrace::NONE,
+        }
+    }
 }
 
 impl fmt::Display for Trap {

@@ -13,9 +13,10 @@ fn engines() -> Vec<Engine> {
             RegallocAlgorithm::SinglePass,
             RegallocAlgorithm::Backtracking,
         ] {
-            for trace in [false, true] {
+            for (trace, signals) in [(false, true), (true, true), (false, false)] {
                 let mut config = Config::new();
                 config.opt_level(opt_level).regalloc(regalloc).trace(trace);
+                config.signals_based_traps(signals);
                 engines.push(Engine::new(&config).expect("the engine can be made"));
             }
         }

@@ -114,7 +114,4 @@ impl Memory {
     }
 }
 
-const OUT_OF_BOUNDS: Error = Error::Trap(Trap {
-    kind: TrapKind::MemoryOutOfBounds,
-    location: None,
-});
+const OUT_OF_BOUNDS: Error = Error::Trap(Trap::new(TrapKind::MemoryOutOfBounds));

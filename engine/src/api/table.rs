@@ -68,12 +68,9 @@ impl Table {
         let store = store.inner_mut().0;
         let word = self.word(store, value)?;
         let table = &mut store.tables[self.index as usize];
-        table.fill(index, word, 1).map_err(|kind| {
-            Error::Trap(Trap {
-                kind,
-                location: None,
-            })
-        })
+        table
+            .fill(index, word, 1)
+            .map_err(|kind| Error::Trap(Trap::new(kind)))
     }
 
     /// Adds `delta` elements, all `init`, and returns the size before.

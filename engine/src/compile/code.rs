@@ -86,9 +86,32 @@ struct FunctionRange {
 #[derive(Clone, Copy, Debug)]
 struct Link {
     at: u32,
-    /// Index of the called Wasm function.
-    target: u32,
+    target: LinkTarget,
     addend: i64,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum LinkTarget {
+    /// A Wasm function, by index.
+    Function(u32),
+    /// What stands at this offset.
+    Offset(u32),
+}
+
+/// Namespaces of the names that compiled code calls functions of its region by.
+pub(crate) mod namespace {
+    /// Wasm functions, by index.
+    pub const FUNCTION: u32 = 0;
+    /// Offsets in the region.
+    pub const OFFSET: u32 = 1;
+}
+
+/// A function that was added to a region.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Added {
+    pub offset: u32,
+    /// Bytes that its frame takes below the saved frame pointer.
+    pub frame_size: u32,
 }
 
 /// Code and tables under construction.
@@ -109,7 +132,7 @@ const FUNCTION_ALIGNMENT: usize = 16;
 const LARGEST_REGION: usize = i32::MAX as usize;
 
 impl CodeBuilder {
-    /// Compiles the function in `context` and appends it; returns its offset. `index` is the Wasm function that it is.
+    /// Compiles the function in `context` and appends it. `index` is the Wasm function that it is.
     ///
     /// # Errors
     /// The function exceeds a limit of Cranelift's, or the region would exceed 2 GiB.
@@ -121,14 +144,14 @@ impl CodeBuilder {
         isa: &dyn TargetIsa,
         context: &mut Context,
         index: Option<u32>,
-    ) -> Result<u32, CodegenError> {
+    ) -> Result<Added, CodegenError> {
         if let Err(error) = context.compile(isa, &mut ControlPlane::default()) {
             return match error.inner {
                 limit @ (CodegenError::ImplLimitExceeded | CodegenError::CodeTooLarge) => {
                     Err(limit)
                 }
                 bug => panic!(
-                    "Cranelift refuses a function: {bug}\n{}",
+                    "Cranelift refuses a function: {bug:?}\n{}",
                     error.func.display()
                 ),
             };
@@ -170,14 +193,22 @@ impl CodeBuilder {
             end: self.bytes.len() as u32,
             index,
         });
-        Ok(start)
+        let frame = compiled.buffer.frame_layout();
+        Ok(Added {
+            offset: start,
+            frame_size: frame.expect("functions have a frame").frame_to_fp_offset,
+        })
     }
 
     /// Links the calls inside the region (`resolve` maps a Wasm function's index to its offset) and maps it.
     pub fn finish(mut self, resolve: impl Fn(u32) -> u32) -> Result<Code, Error> {
         for link in &self.links {
             let at = link.at as usize;
-            let distance = i64::from(resolve(link.target)) + link.addend - i64::from(link.at);
+            let target = match link.target {
+                LinkTarget::Function(index) => resolve(index),
+                LinkTarget::Offset(offset) => offset,
+            };
+            let distance = i64::from(target) + link.addend - i64::from(link.at);
             let distance = i32::try_from(distance).expect("no region exceeds LARGEST_REGION");
             self.bytes[at..at + 4].copy_from_slice(&distance.to_le_bytes());
         }
@@ -209,7 +240,12 @@ fn link(func: &Function, start: u32, reloc: &cranelift_codegen::FinalizedMachRel
         Reloc::X86CallPCRel4,
         "calls inside a region are relative"
     );
-    let target = func.params.user_named_funcs()[*name].index;
+    let name = &func.params.user_named_funcs()[*name];
+    let target = match name.namespace {
+        namespace::FUNCTION => LinkTarget::Function(name.index),
+        namespace::OFFSET => LinkTarget::Offset(name.index),
+        other => panic!("compiled code refers to namespace {other}"),
+    };
     Link {
         at: start + reloc.offset,
         target,

@@ -14,7 +14,7 @@ use crate::runtime::fiber::{Fiber, HandlerList};
 use crate::runtime::stacks::{PAGE, START_RESERVE};
 use crate::runtime::tracer::TraceSite;
 use crate::runtime::traps;
-use crate::translate::{ModuleTranslation, translate};
+use crate::translate::{LARGE_FRAME, ModuleTranslation, large_frame_entry, translate};
 use code::{Code, CodeBuilder, CodeMemory};
 use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::settings::{self, Configurable};
@@ -45,7 +45,7 @@ impl std::fmt::Debug for Engine {
 }
 
 impl Engine {
-    /// Makes an engine, and on the process's first call installs handlers for the signals that traps raise.
+    /// Makes an engine. The process's first one that uses signals installs handlers for those that traps raise.
     ///
     /// # Errors
     /// [`Error::Engine`] when the machine is not an x86-64 one with SSE 4.1, or a size in `config` makes no sense.
@@ -74,7 +74,9 @@ impl Engine {
         }
         let isa = isa(&config)?;
         let stubs = Stubs::compile(&*isa)?;
-        traps::install();
+        if config.signals_based_traps {
+            traps::install();
+        }
         Ok(Engine(Arc::new(EngineInner { config, isa, stubs })))
     }
 
@@ -238,6 +240,7 @@ pub(crate) fn compile(
     let mut functions = Vec::with_capacity(bodies.len());
     let mut allocations = Default::default();
     let mut failed = None;
+    let explicit = !engine.config().signals_based_traps;
     for (to_validate, body) in bodies {
         let function = to_validate.index;
         let mut validator = to_validate.into_validator(allocations);
@@ -252,7 +255,18 @@ pub(crate) fn compile(
         )? && failed.is_none()
         {
             match builder.add(isa, &mut context, Some(function)) {
-                Ok(offset) => functions.push(offset),
+                Ok(added) if added.frame_size > LARGE_FRAME && explicit => {
+                    let signature = context.func.signature.clone();
+                    context.clear();
+                    let func = &mut context.func;
+                    let source = body.range().start as u32;
+                    large_frame_entry(func, &mut frontend, isa, signature, &added, source);
+                    match builder.add(isa, &mut context, Some(function)) {
+                        Ok(entry) => functions.push(entry.offset),
+                        Err(error) => failed = Some(too_large(error, Some(function), source)),
+                    }
+                }
+                Ok(added) => functions.push(added.offset),
                 Err(error) => {
                     failed = Some(too_large(error, Some(function), body.range().start as u32))
                 }
@@ -277,6 +291,7 @@ pub(crate) fn compile(
     let mut trampoline = |context: &mut Context| {
         let offset = builder
             .add(isa, context, None)
+            .map(|added| added.offset)
             .map_err(|error| too_large(error, None, 0));
         context.clear();
         offset

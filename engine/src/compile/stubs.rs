@@ -58,6 +58,7 @@ impl Stubs {
             builder
                 .add(isa, &mut context, None)
                 .expect("stubs are small")
+                .offset
         };
         // (store, fiber, handlers, vmctx, results) -> control
         let resume = stub(5, |s, params| {

@@ -36,6 +36,8 @@ pub(crate) struct ModuleInfo {
     pub escaping: Vec<bool>,
     pub counts: Counts,
     pub offsets: VmOffsets,
+    /// The contents of the name section, which nobody has looked at.
+    pub names: Box<[u8]>,
 }
 
 /// An import.
@@ -230,5 +232,22 @@ impl ModuleInfo {
             name: &export.name,
             ty: self.export_type(export),
         })
+    }
+}
+
+impl ModuleInfo {
+    /// The name that the name section gives a function. Names are needed rarely, so they are looked for when they are.
+    pub fn function_name(&self, function: u32) -> Option<String> {
+        let reader = wasmparser::BinaryReader::new(&self.names, 0);
+        let names = wasmparser::NameSectionReader::new(reader);
+        for subsection in names {
+            if let wasmparser::Name::Function(map) = subsection.ok()? {
+                let mut found = map.into_iter().map_while(Result::ok);
+                return found
+                    .find(|naming| naming.index == function)
+                    .map(|naming| naming.name.to_owned());
+            }
+        }
+        None
     }
 }

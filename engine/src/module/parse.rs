@@ -185,6 +185,9 @@ impl Reader {
                     });
                 }
             }
+            Payload::CustomSection(section) if section.name() == "name" => {
+                self.info.names = section.data().into();
+            }
             // The rest is the validator's business alone: it has refused components and unknown sections, and hands out bodies.
             _ => {}
         }

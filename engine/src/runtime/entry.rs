@@ -13,7 +13,7 @@ use super::tracer::EventKind;
 use super::traps;
 use crate::api::exn::Exception;
 use crate::config::Config;
-use crate::error::{Error, Exhaustion, Trap};
+use crate::error::{Error, Exhaustion};
 use crate::planted::planted;
 use std::ffi::c_void;
 use std::mem::offset_of;
@@ -237,9 +237,9 @@ fn untraced_outcome(store: &mut StoreInner, status: u64) -> Result<Result<(), Er
     Ok(Err(match Status::decode(status) {
         Status::Returned => return Ok(Ok(())),
         Status::Trapped => match traps::describe(store) {
-            Ok((kind, location)) => {
-                store.record(EventKind::Trap { kind }, location);
-                Error::Trap(Trap { kind, location })
+            Ok(trap) => {
+                store.record(EventKind::Trap { kind: trap.kind }, trap.location);
+                Error::Trap(trap)
             }
             Err(exhaustion) => Error::Exhausted(exhaustion),
         },

@@ -73,10 +73,7 @@ pub(crate) fn instantiate(
     store.instances.push(instance);
     run_segments(&mut store.instances[index], info).map_err(|kind| {
         store.record(EventKind::Trap { kind }, None);
-        Error::Trap(Trap {
-            kind,
-            location: None,
-        })
+        Error::Trap(Trap::new(kind))
     })?;
     Ok(index)
 }

@@ -3,6 +3,7 @@
 //! `unsafe` lives here, in the code regions of [`compile`](crate::compile), and in the handles of [`api`](crate::api) where they
 //! touch the memory that compiled code shares.
 
+pub(crate) mod backtrace;
 pub(crate) mod entry;
 pub(crate) mod exn;
 pub(crate) mod fiber;

@@ -4,6 +4,7 @@
 //! [`VmStore`], through every vmctx. References to it are made only for the length of one runtime function, because compiled
 //! code and nested host calls change it through the same pointer.
 
+use super::backtrace::TrapRecord;
 use super::exn::ExnObject;
 use super::fiber::Fiber;
 use super::host::HostFunc;
@@ -65,8 +66,7 @@ pub struct StoreInner {
     pub(crate) left: Option<*mut Fiber>,
     /// Whether the sanitizer waits to be told of the other side of a switch.
     pub(crate) switching: bool,
-    /// The instruction that trapped last.
-    pub(crate) trap_pc: usize,
+    pub(crate) trap: TrapRecord,
 }
 
 impl StoreInner {
@@ -102,7 +102,7 @@ impl StoreInner {
             target: Target::default(),
             left: None,
             switching: false,
-            trap_pc: 0,
+            trap: TrapRecord::new(),
         })
     }
 
@@ -113,11 +113,16 @@ impl StoreInner {
             .find_map(|module| Some((module, module.compiled().code.memory.offset(pc)?)))
     }
 
-    /// The trap that the instruction at `pc` is known to raise, and where it comes from.
-    pub(crate) fn trap_at(&self, pc: usize) -> Option<(TrapCode, Option<Location>)> {
+    /// The trap that the instruction at `pc` is known to raise.
+    pub(crate) fn trap_at(&self, pc: usize) -> Option<TrapCode> {
         let (module, offset) = self.code_at(pc)?;
-        let code = &module.compiled().code;
-        Some((code.trap_at(offset)?, code.location_at(offset)))
+        module.compiled().code.trap_at(offset)
+    }
+
+    /// The place that the machine instruction at `pc` was compiled from.
+    pub(crate) fn location_at(&self, pc: usize) -> Option<(&Module, Location)> {
+        let (module, offset) = self.code_at(pc)?;
+        Some((module, module.compiled().code.location_at(offset)?))
     }
 
     /// The handler of the call that returns to `return_address`, with the start of its region.

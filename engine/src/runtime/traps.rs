@@ -1,16 +1,20 @@
-//! Hardware traps as Wasm traps.
+//! Traps: by hardware, or by explicit checks where the configuration wants no signals.
 //!
 //! A fault of compiled code is found by its pc in the tables of the store that runs on the thread. The handler then edits the
 //! interrupted context so that the thread goes on at the exit of the innermost entry; frames of compiled code need no
 //! clean-up, and no frame of Rust lies between. Every other fault is passed on to whoever handled the signal before.
 
 use super::entry::Status;
+use super::layout::VmStore;
 use super::store::StoreInner;
+use super::unwind::{Target, exit};
 use crate::compile::trap_codes::{self, TrapReason};
 use crate::config::OptLevel;
-use crate::error::{Exhaustion, Location, TrapKind};
+use crate::error::{Exhaustion, Trap, TrapKind};
+use cranelift_codegen::ir::TrapCode;
 use std::cell::Cell;
 use std::mem::MaybeUninit;
+use std::num::NonZeroU8;
 use std::ptr;
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -90,7 +94,9 @@ unsafe extern "C" fn handler(
     if !store.is_null() && unsafe { (*store).trap_at(pc) }.is_some() {
         // SAFETY: as above; compiled code runs, so there is an activation.
         let activation = unsafe {
-            (*store).trap_pc = pc;
+            (*store)
+                .trap
+                .note(pc, None, registers[libc::REG_RBP as usize] as usize);
             &*(*store).vm.activation
         };
         registers[libc::REG_RSP as usize] = activation.sp as i64;
@@ -192,16 +198,55 @@ unsafe fn call_previous(
     }
 }
 
+/// Ends the activation with a trap that an explicit check has found: called by compiled code (Tail convention: the store, and the
+/// raw trap code), never returns.
+#[unsafe(naked)]
+pub(crate) extern "C" fn trap() {
+    core::arch::naked_asm!(
+        "push rbp",
+        "mov rbp, rsp",
+        "mov rdx, [rbp + 8]",
+        "mov rcx, [rbp]",
+        "call {note}",
+        "jmp {leave}",
+        note = sym explicit_trap,
+        leave = sym super::fiber::leave_to,
+    )
+}
+
+/// # Safety
+/// Called by [`trap`] only, with the return address and the frame pointer of the compiled code that called it.
+unsafe extern "C" fn explicit_trap(
+    vm: *mut VmStore,
+    code: u8,
+    return_address: usize,
+    fp: usize,
+) -> *const Target {
+    // SAFETY: a `VmStore` is the first field of its `StoreInner`; compiled code of this store called us and waits.
+    let store = unsafe { &mut *vm.cast::<StoreInner>() };
+    let code = TrapCode::from_raw(NonZeroU8::new(code).expect("trap codes are not zero"));
+    // SAFETY: the caller's promise. The address before the return address belongs to the call.
+    unsafe { store.trap.note(return_address - 1, Some(code), fp) };
+    store.target = exit(store, Status::Trapped);
+    &raw const store.target
+}
+
 /// What the trap that ended the activation was, and where, if the code still tells: an optimiser that joins a branch with the
 /// `unreachable` that it leads to leaves the branch's place on the result.
-pub(crate) fn describe(store: &StoreInner) -> Result<(TrapKind, Option<Location>), Exhaustion> {
-    let (code, location) = store
-        .trap_at(store.trap_pc)
+pub(crate) fn describe(store: &StoreInner) -> Result<Trap, Exhaustion> {
+    let explicit = store.trap.code;
+    let code = explicit
+        .or_else(|| store.trap_at(store.trap.pc))
         .expect("the handler has looked this address up");
-    let exact = store.engine.config().opt_level == OptLevel::None;
-    match trap_codes::reason(code) {
-        TrapReason::Trap(TrapKind::Unreachable) if !exact => Ok((TrapKind::Unreachable, None)),
-        TrapReason::Trap(kind) => Ok((kind, location)),
-        TrapReason::StackOverflow => Err(Exhaustion::CallStack),
-    }
+    let kind = match trap_codes::reason(code) {
+        TrapReason::Trap(kind) => kind,
+        TrapReason::StackOverflow => return Err(Exhaustion::CallStack),
+    };
+    let exact = store.engine.config().opt_level == OptLevel::None || explicit.is_some();
+    let location = store.location_at(store.trap.pc).map(|(_, at)| at);
+    Ok(Trap {
+        kind,
+        location: location.filter(|_| exact || kind != TrapKind::Unreachable),
+        backtrace: store.trap_backtrace(),
+    })
 }

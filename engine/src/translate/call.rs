@@ -3,6 +3,7 @@
 //! A call inside a `try_table` is a `try_call` whose only handler is the innermost landing pad.
 
 use super::FuncTranslator;
+use crate::compile::code::namespace;
 use crate::compile::signature::{AbiSignature, trusted};
 use crate::error::TrapKind;
 use crate::runtime::layout::FuncRef;
@@ -82,7 +83,7 @@ impl FuncTranslator<'_, '_> {
             None => {
                 let signature = self.env.signature_of_function(function).wasm_call();
                 let signature = self.b.import_signature(signature);
-                let name = UserExternalName::new(0, function);
+                let name = UserExternalName::new(namespace::FUNCTION, function);
                 let name = self.b.func.declare_imported_user_function(name);
                 let func = self.b.import_function(ExtFuncData {
                     name: ExternalName::user(name),

@@ -360,7 +360,7 @@ impl FuncTranslator<'_, '_> {
     }
 
     pub(super) fn translate_unreachable(&mut self) {
-        self.b.ins().trap(Self::trap_code(TrapKind::Unreachable));
+        self.trap(TrapKind::Unreachable);
         self.reachable = false;
     }
 

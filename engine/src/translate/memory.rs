@@ -5,6 +5,7 @@
 //! and any other stack that runs in between, may grow the memory and move it.
 
 use super::{FuncTranslator, Libcall};
+use crate::compile::trap_codes;
 use crate::error::TrapKind;
 use crate::runtime::layout::VmMemory;
 use cranelift_codegen::ir::condcodes::IntCC;
@@ -174,8 +175,7 @@ impl FuncTranslator<'_, '_> {
             let end = if memory64 {
                 // A reach that was cut off is beyond the end of every memory all the same.
                 let reach = self.iconst(reach);
-                let code = Self::trap_code(TrapKind::MemoryOutOfBounds);
-                self.b.ins().uadd_overflow_trap(address, reach, code)
+                self.add_or_trap(address, reach, TrapKind::MemoryOutOfBounds)
             } else {
                 // Address and offset are below 2^32 and an access has at most 16 bytes, so the sum is exact in 64 bits.
                 self.b.ins().iadd_imm_s(address, reach.cast_signed())
@@ -260,7 +260,7 @@ impl FuncTranslator<'_, '_> {
             .with_endianness(Endianness::Little)
             .with_alias_region(Some(region));
         if guarded {
-            flags.with_trap_code(Some(Self::trap_code(TrapKind::MemoryOutOfBounds)))
+            flags.with_trap_code(Some(trap_codes::code(TrapKind::MemoryOutOfBounds)))
         } else {
             flags.with_notrap()
         }

@@ -12,6 +12,7 @@
 //! | [`switching`] | the stack-switching instructions |
 //! | [`reference`], [`table`] | references, variables, tables |
 //! | [`memory`], [`numeric`], [`vector`] | memories, numbers, vectors |
+//! | [`trapping`] | how all of these trap |
 
 mod call;
 mod control;
@@ -24,14 +25,16 @@ mod reference;
 mod runtime_calls;
 mod switching;
 mod table;
+mod trapping;
 mod vector;
 
 pub(crate) use runtime_calls::Libcall;
+pub(crate) use trapping::{LARGE_FRAME, large_frame_entry};
 
+use crate::compile::EngineInner;
 use crate::compile::signature::{clif_type, slots_size, trusted};
 use crate::compile::trampolines::SLOT_ALIGN_SHIFT;
-use crate::compile::{EngineInner, trap_codes};
-use crate::error::{Error, Location, TrapKind, Unsupported};
+use crate::error::{Error, Location, Unsupported};
 use crate::module::info::ModuleInfo;
 use crate::planted::planted;
 use crate::runtime::fiber::HandlerList;
@@ -42,7 +45,7 @@ use control::{Frame, FrameKind};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{
     AbiParam, Block, BlockArg, FuncRef as ClifFunc, Function, GlobalValueData, InstBuilder, SigRef,
-    Signature, SourceLoc, StackSlot, StackSlotData, StackSlotKind, TrapCode, Type, Value, types,
+    Signature, SourceLoc, StackSlot, StackSlotData, StackSlotKind, Type, Value, types,
 };
 use cranelift_codegen::isa::CallConv;
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
@@ -108,7 +111,9 @@ pub(crate) fn translate(
     let signature = env.signature_of_function(function);
     let results = signature.results.clone();
     func.signature = signature.wasm_call();
-    func.stack_limit = Some(stack_limit(func));
+    if env.engine.config.signals_based_traps {
+        func.stack_limit = Some(stack_limit(func));
+    }
     let mut b = FunctionBuilder::new(func, frontend);
     b.set_srcloc(SourceLoc::new(body.range().start as u32));
     let entry = b.create_block();
@@ -132,6 +137,7 @@ pub(crate) fn translate(
         signatures: Vec::new(),
         callees: HashMap::new(),
     };
+    translator.check_stack();
     if planted!(in translator.env.engine.config, MemoryLengthCached)
         && translator.env.info.counts.memories > 0
     {
@@ -284,20 +290,6 @@ impl FuncTranslator<'_, '_> {
 
     fn push1(&mut self, value: Value) {
         self.stack.push(value);
-    }
-
-    fn trap_code(kind: TrapKind) -> TrapCode {
-        trap_codes::code(kind)
-    }
-
-    /// Traps when `value` is 0.
-    fn trapz(&mut self, value: Value, kind: TrapKind) {
-        self.b.ins().trapz(value, Self::trap_code(kind));
-    }
-
-    /// Traps when `value` is not 0.
-    fn trapnz(&mut self, value: Value, kind: TrapKind) {
-        self.b.ins().trapnz(value, Self::trap_code(kind));
     }
 
     fn iconst(&mut self, value: u64) -> Value {

@@ -1,7 +1,7 @@
 //! Numeric instructions: constants, tests, comparisons, unary and binary operators. The conversions are in
 //! `convert.rs`.
 //!
-//! No trap is checked here. Cranelift's own integer division has the cases that the specification leaves undefined, and
+//! No trap is checked here, unless there are to be no signals (see `trapping.rs`). Cranelift's own integer division has the cases that the specification leaves undefined, and
 //! reports them under its own codes: `INTEGER_DIVISION_BY_ZERO` for a zero divisor (`*.div_*`, `*.rem_*`),
 //! `INTEGER_OVERFLOW` for `*.div_s` of the smallest number by -1. On x86-64 both can arrive as a `#DE` of the division
 //! itself (SIGFPE), the first also as a `ud2` before it.
@@ -87,11 +87,11 @@ impl FuncTranslator<'_, '_> {
             I32Add | I64Add => self.binary(|ins, x, y| ins.iadd(x, y)),
             I32Sub | I64Sub => self.binary(|ins, x, y| ins.isub(x, y)),
             I32Mul | I64Mul => self.binary(|ins, x, y| ins.imul(x, y)),
-            I32DivS | I64DivS => self.binary(|ins, x, y| ins.sdiv(x, y)),
-            I32DivU | I64DivU => self.binary(|ins, x, y| ins.udiv(x, y)),
+            I32DivS | I64DivS => self.divide(true, |ins, x, y| ins.sdiv(x, y)),
+            I32DivU | I64DivU => self.divide(false, |ins, x, y| ins.udiv(x, y)),
             // The smallest number modulo -1 is 0 for `srem` too, although the division underneath would overflow.
-            I32RemS | I64RemS => self.binary(|ins, x, y| ins.srem(x, y)),
-            I32RemU | I64RemU => self.binary(|ins, x, y| ins.urem(x, y)),
+            I32RemS | I64RemS => self.divide(false, |ins, x, y| ins.srem(x, y)),
+            I32RemU | I64RemU => self.divide(false, |ins, x, y| ins.urem(x, y)),
 
             I32And | I64And => self.binary(|ins, x, y| ins.band(x, y)),
             I32Or | I64Or => self.binary(|ins, x, y| ins.bor(x, y)),
