@@ -8,7 +8,7 @@ use switchback_engine::{
 /// Every combination of what decides how an access is compiled.
 fn engines() -> Vec<Engine> {
     let mut engines = Vec::new();
-    for guard in [false, true] {
+    for (guard, signals) in [(false, true), (true, true), (true, false)] {
         for (level, regalloc) in [
             (OptLevel::None, RegallocAlgorithm::SinglePass),
             (OptLevel::Speed, RegallocAlgorithm::Backtracking),
@@ -16,6 +16,7 @@ fn engines() -> Vec<Engine> {
             let mut config = Config::new();
             config
                 .memory_guard(guard)
+                .signals_based_traps(signals)
                 .opt_level(level)
                 .regalloc(regalloc)
                 .limits(Limits {
