@@ -27,6 +27,16 @@ pub enum RegallocAlgorithm {
     SinglePass,
 }
 
+/// Which of the processor's instructions Cranelift may use. Results are the same with all of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum CpuFeatures {
+    /// Those that the machine has.
+    #[default]
+    Host,
+    /// Those that every machine has on which an engine can be made: x86-64 with SSE 4.1. The code is the same on all of them.
+    Baseline,
+}
+
 /// Limits with a defined outcome, shared by everything in one store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -74,6 +84,7 @@ pub struct Config {
     pub(crate) host_stack_headroom: usize,
     pub(crate) memory_guard: bool,
     pub(crate) signals_based_traps: bool,
+    pub(crate) cpu_features: CpuFeatures,
     #[cfg(feature = "planted-bugs")]
     pub(crate) planted: Option<crate::PlantedBug>,
 }
@@ -90,6 +101,7 @@ impl Default for Config {
             host_stack_headroom: 128 * 1024,
             memory_guard: false,
             signals_based_traps: true,
+            cpu_features: CpuFeatures::default(),
             #[cfg(feature = "planted-bugs")]
             planted: None,
         }
@@ -167,6 +179,12 @@ impl Config {
     /// [`signals_based_traps`](Self::signals_based_traps) there are none.
     pub fn memory_guard(&mut self, on: bool) -> &mut Self {
         self.memory_guard = on;
+        self
+    }
+
+    /// Sets which of the processor's instructions are used.
+    pub fn cpu_features(&mut self, features: CpuFeatures) -> &mut Self {
+        self.cpu_features = features;
         self
     }
 

@@ -62,7 +62,7 @@ pub use api::table::Table;
 pub use api::tag::Tag;
 pub use api::val::{AnyRef, ContRef, ExternRef, Val};
 pub use compile::Engine;
-pub use config::{Config, Limits, OptLevel, RegallocAlgorithm};
+pub use config::{Config, CpuFeatures, Limits, OptLevel, RegallocAlgorithm};
 pub use error::{Backtrace, Error, Exhaustion, FrameInfo, Location, Trap, TrapKind, Unsupported};
 pub use module::Module;
 #[cfg(feature = "planted-bugs")]

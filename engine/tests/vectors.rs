@@ -2,8 +2,8 @@
 
 use switchback_engine::trace::{EventKind, Value};
 use switchback_engine::{
-    Config, Engine, Error, Extern, Func, FuncType, Global, GlobalType, Instance, Module, OptLevel,
-    RegallocAlgorithm, Store, Val, ValType,
+    Config, CpuFeatures, Engine, Error, Extern, Func, FuncType, Global, GlobalType, Instance,
+    Module, OptLevel, RegallocAlgorithm, Store, Val, ValType,
 };
 
 const A: u128 = 0x0011_2233_4455_6677_8899_aabb_ccdd_eeff;
@@ -12,13 +12,14 @@ const B: u128 = 0xfedc_ba98_7654_3210_0123_4567_89ab_cdef;
 /// Engines of every kind, with whether they trace.
 fn engines() -> Vec<(bool, Engine)> {
     let mut engines = Vec::new();
-    for trace in [false, true] {
+    for (trace, features) in [(false, CpuFeatures::Host), (true, CpuFeatures::Baseline)] {
         for (level, regalloc) in [
             (OptLevel::None, RegallocAlgorithm::SinglePass),
             (OptLevel::Speed, RegallocAlgorithm::Backtracking),
         ] {
             let mut config = Config::new();
             config.trace(trace).opt_level(level).regalloc(regalloc);
+            config.cpu_features(features);
             engines.push((trace, Engine::new(&config).expect("the engine can be made")));
         }
     }
@@ -270,4 +271,35 @@ fn relaxed_instructions_are_deterministic() {
             assert_eq!(results, [expected], "{expression}");
         }
     }
+}
+
+/// Every instruction that shuffles, rounds or counts has another form without the newer instructions of the processor.
+#[test]
+fn the_processors_features_change_no_result() {
+    let text = "(module (func (export \"run\") (param v128 v128) (result v128) (local v128)
+        (local.set 2 (i8x16.swizzle (local.get 0) (i8x16.shr_u (local.get 1) (i32.const 3))))
+        (local.set 2 (v128.xor (local.get 2) (i8x16.popcnt (local.get 1))))
+        (local.set 2 (v128.xor (local.get 2) (i8x16.shl (local.get 0) (i32.const 5))))
+        (local.set 2 (v128.xor (local.get 2) (i8x16.shr_s (local.get 0) (i32.const 11))))
+        (local.set 2 (v128.xor (local.get 2) (i64x2.shr_s (local.get 0) (i32.const 7))))
+        (local.set 2 (v128.xor (local.get 2) (i64x2.mul (local.get 0) (local.get 1))))
+        (local.set 2 (v128.xor (local.get 2) (i64x2.abs (local.get 1))))
+        (local.set 2 (v128.xor (local.get 2) (i64x2.gt_s (local.get 0) (local.get 1))))
+        (local.set 2 (v128.xor (local.get 2) (i32x4.max_u (local.get 0) (local.get 1))))
+        (local.set 2 (v128.xor (local.get 2) (f64x2.nearest (f64x2.convert_low_i32x4_u (local.get 0)))))
+        (local.set 2 (v128.xor (local.get 2) (f32x4.convert_i32x4_u (local.get 1))))
+        (local.set 2 (v128.xor (local.get 2) (i32x4.trunc_sat_f32x4_u (f32x4.convert_i32x4_u (local.get 0)))))
+        (v128.xor (local.get 2) (i8x16.shuffle 0 17 2 19 20 5 22 7 8 31 10 29 12 27 14 25 (local.get 0) (local.get 1)))))";
+    let results: Vec<_> = engines()
+        .into_iter()
+        .map(|(_, engine)| {
+            let mut store = Store::new(&engine, ());
+            let instance = instance(&mut store, &engine, text, &[]);
+            call(&mut store, &instance, &[Val::V128(A), Val::V128(B)]).unwrap()
+        })
+        .collect();
+    assert!(
+        results.windows(2).all(|pair| pair[0] == pair[1]),
+        "{results:x?}"
+    );
 }

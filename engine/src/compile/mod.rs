@@ -6,7 +6,7 @@ pub(crate) mod stubs;
 pub(crate) mod trampolines;
 pub(crate) mod trap_codes;
 
-use crate::config::{Config, OptLevel, RegallocAlgorithm};
+use crate::config::{Config, CpuFeatures, OptLevel, RegallocAlgorithm};
 use crate::error::{Error, Unsupported};
 use crate::module::info::ModuleInfo;
 use crate::module::parse::Parsed;
@@ -120,8 +120,9 @@ fn whole_pages(bytes: usize) -> Result<usize, Error> {
 }
 
 fn isa(config: &Config) -> Result<OwnedTargetIsa, Error> {
-    let mut builder = cranelift_native::builder()
-        .map_err(|reason| Error::Engine(format!("cannot compile here: {reason}")))?;
+    let mut builder =
+        cranelift_native::builder_with_options(config.cpu_features == CpuFeatures::Host)
+            .map_err(|reason| Error::Engine(format!("cannot compile here: {reason}")))?;
     let mut flags = settings::builder();
     let opt_level = match config.opt_level {
         OptLevel::None => "none",
@@ -158,10 +159,13 @@ fn isa(config: &Config) -> Result<OwnedTargetIsa, Error> {
             .set(name, value)
             .map_err(|error| Error::Engine(format!("Cranelift's setting {name}: {error}")))?;
     }
-    // Rounding instructions would otherwise become calls of a library.
-    builder
-        .enable("has_sse41")
-        .map_err(|error| Error::Engine(format!("not an x86-64 processor: {error}")))?;
+    // Rounding and shuffling would otherwise become calls of a library.
+    for feature in ["has_sse3", "has_ssse3", "has_sse41"] {
+        builder
+            .enable(feature)
+            .map_err(|error| Error::Engine(format!("not an x86-64 processor: {error}")))?;
+    }
+    // Processors with SSE 4.1 have what came before it.
     if !std::arch::is_x86_feature_detected!("sse4.1") {
         return Err(Error::Engine("this processor lacks SSE 4.1".to_owned()));
     }
