@@ -39,12 +39,6 @@ const SKIPPED: &[(&str, &[&str], &str)] = &[
     ("extended-const/global.wast", &["compiled"], SHARED),
     ("mutable-global/globals.wast", &["compiled"], SHARED),
     ("reference-types/global.wast", &["compiled"], SHARED),
-    // What is not implemented.
-    (
-        "bulk-memory/table_init.wast",
-        &["compiled"],
-        "makes structures",
-    ),
     // What asserts nothing says nothing.
     ("wasm-v2/inline-module.wast", ALL, NO_ASSERTION),
     ("wasm-v3/inline-module.wast", ALL, NO_ASSERTION),
@@ -72,6 +66,7 @@ fn official() -> Vec<TestFile<'static>> {
         Proposal::ExceptionHandling,
         Proposal::ExtendedConst,
         Proposal::FunctionReferences,
+        Proposal::GC,
         Proposal::Memory64,
         Proposal::MultiMemory,
         Proposal::MultiValue,

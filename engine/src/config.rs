@@ -48,12 +48,11 @@ pub struct Limits {
     /// Continuations alive at once (suspended, running or not yet started); `cont.new` beyond it ends the call with
     /// [`Error::Exhausted`](crate::Error::Exhausted). At most 1,048,575.
     pub continuations: u32,
-    /// Exceptions that one store may allocate over its life; a throw beyond it ends the call with
-    /// [`Error::Exhausted`](crate::Error::Exhausted).
+    /// Exceptions alive at once; a throw beyond it ends the call with [`Error::Exhausted`](crate::Error::Exhausted).
     pub exceptions: u32,
-    /// Bytes that all exceptions of one store together may take over its life (16 a value, and some for each exception); a
-    /// throw beyond it ends the call with [`Error::Exhausted`](crate::Error::Exhausted).
-    pub exception_bytes: usize,
+    /// Bytes of structures, arrays and exceptions alive at once, rounded down to 64 KiB; an allocation beyond it ends the call
+    /// with [`Error::Exhausted`](crate::Error::Exhausted). At most 4 GiB. Address space is reserved for all of it.
+    pub heap_bytes: u64,
     /// Events and values in events that a store may record before [`Store::take_trace`](crate::Store::take_trace) is called; a
     /// call that records more ends with [`Error::Exhausted`](crate::Error::Exhausted), and its trace lacks the rest.
     pub trace_events: usize,
@@ -66,7 +65,7 @@ impl Default for Limits {
             table_elements: 10_000_000,
             continuations: 100_000,
             exceptions: 1_000_000,
-            exception_bytes: 256 << 20,
+            heap_bytes: 256 << 20,
             trace_events: 4_000_000,
         }
     }
@@ -85,6 +84,7 @@ pub struct Config {
     pub(crate) memory_guard: bool,
     pub(crate) signals_based_traps: bool,
     pub(crate) cpu_features: CpuFeatures,
+    pub(crate) gc_zeal: u32,
     #[cfg(feature = "planted-bugs")]
     pub(crate) planted: Option<crate::PlantedBug>,
 }
@@ -102,6 +102,7 @@ impl Default for Config {
             memory_guard: false,
             signals_based_traps: true,
             cpu_features: CpuFeatures::default(),
+            gc_zeal: 0,
             #[cfg(feature = "planted-bugs")]
             planted: None,
         }
@@ -194,6 +195,13 @@ impl Config {
             && self.signals_based_traps
             && !ty.is_64()
             && ty.page_size_log2() == PAGE_SIZE_LOG2
+    }
+
+    /// Collects garbage at every `n`-th allocation or switch of stacks, and overwrites what is freed, so that whatever the
+    /// collector misses is soon noticed. With 0, the default, it collects when enough has been allocated.
+    pub fn gc_zeal(&mut self, n: u32) -> &mut Self {
+        self.gc_zeal = n;
+        self
     }
 
     /// Plants one known bug in everything that this engine compiles and runs.

@@ -55,6 +55,21 @@ pub enum TrapKind {
     /// `throw_ref` or `resume_throw_ref` of a null exception.
     #[error("null exception reference")]
     NullExceptionReference,
+    /// `struct.get` or `struct.set` on null.
+    #[error("null structure reference")]
+    NullStructureReference,
+    /// An array instruction on null.
+    #[error("null array reference")]
+    NullArrayReference,
+    /// `i31.get` on null.
+    #[error("null i31 reference")]
+    NullI31Reference,
+    /// `ref.cast` of a reference that is not of the type.
+    #[error("cast failure")]
+    CastFailure,
+    /// An array access or bulk array operation left the array.
+    #[error("out of bounds array access")]
+    ArrayOutOfBounds,
     /// A continuation was used a second time.
     #[error("continuation already consumed")]
     ContinuationConsumed,
@@ -168,9 +183,12 @@ pub enum Exhaustion {
     /// The number of continuations alive, or the uses of one stack.
     #[error("continuations")]
     Continuations,
-    /// The number of exceptions that a store may allocate, or their size.
+    /// The number of exceptions alive.
     #[error("exceptions")]
     Exceptions,
+    /// Memory for structures, arrays and exceptions.
+    #[error("heap")]
+    Heap,
     /// The number of events that a store may record.
     #[error("trace")]
     Trace,

@@ -36,8 +36,14 @@ pub enum Value {
     Cont(u64),
     /// An exception, by its tag's store address.
     Exn(u32),
-    /// An external reference, by the host's number.
+    /// A host's reference, by the host's number.
     Extern(u64),
+    /// An `i31`, sign-extended.
+    I31(i32),
+    /// A structure, by its type: the index of the type's first declaration that the store has met.
+    Struct(u32),
+    /// An array, by its type as for structures.
+    Array(u32),
 }
 
 /// What an [`Event`] records.

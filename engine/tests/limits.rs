@@ -62,14 +62,15 @@ fn large_exceptions_are_exhaustion() {
     let params = "i64 ".repeat(999);
     let values = "(i64.const 1)".repeat(999);
     let text = format!(
-        r#"(module (tag $e (param {params}))
+        r#"(module (tag $e (param {params})) (table $kept 0 exnref)
           (func (export "run")
             (loop $again
-              (block $caught (try_table (catch_all $caught) {values} (throw $e)))
+              (block $caught (result exnref) (try_table (catch_all_ref $caught) {values} (throw $e)) (unreachable))
+              (drop (table.grow $kept (i32.const 1)))
               (br $again))))"#
     );
     let limits = Limits {
-        exception_bytes: 1 << 20,
+        heap_bytes: 1 << 20,
         ..Limits::default()
     };
     let engine = Engine::new(Config::new().limits(limits)).unwrap();
@@ -77,7 +78,7 @@ fn large_exceptions_are_exhaustion() {
     let throws = instance(&mut store, &engine, &text, &[]);
     assert!(matches!(
         call(&mut store, &throws, "run"),
-        Err(Error::Exhausted(Exhaustion::Exceptions))
+        Err(Error::Exhausted(Exhaustion::Heap))
     ));
 }
 

@@ -43,6 +43,19 @@ fn types_in_bodies_are_refused_as_in_declarations() {
             shared,
             "unreachable select (result (ref null (shared any))) drop",
         ),
+        (
+            shared,
+            "unreachable (drop (ref.test (ref (shared any)) (ref.null (shared any))))",
+        ),
+        (
+            exact,
+            "(param (ref null $f)) (drop (ref.cast (ref (exact $f)) (local.get 0)))",
+        ),
+        (
+            exact,
+            "(param (ref null $f)) (drop (block $l (result (ref null $f))
+               (br_on_cast_fail $l (ref null $f) (ref (exact $f)) (local.get 0))))",
+        ),
         (exact, "(local (ref null (exact $f)))"),
         (exact, "(drop (ref.null (exact $f)))"),
         (

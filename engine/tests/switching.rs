@@ -116,7 +116,9 @@ fn the_number_of_continuations_is_limited() {
     });
     let engine = Engine::new(&config).unwrap();
     let text = r#"(module (type $f (func)) (type $k (cont $f)) (func $nop (type $f)) (elem declare func $nop)
-        (func (export "run") (loop $l (drop (cont.new $k (ref.func $nop))) (br $l))))"#;
+        (table $kept 0 (ref null $k))
+        (func (export "run") (loop $l
+          (drop (table.grow $kept (cont.new $k (ref.func $nop)) (i32.const 1))) (br $l))))"#;
     assert!(matches!(
         run(&engine, text),
         Err(Error::Exhausted(Exhaustion::Continuations))

@@ -276,8 +276,8 @@ impl CompiledSession {
             Val::F64(bits) => Value::F64(bits),
             Val::V128(bits) => Value::V128(bits),
             Val::FuncRef(Some(func)) => Value::Func(func.address(&self.store)),
-            Val::ExternRef(Some(reference)) => Value::Extern(reference.value()),
-            Val::AnyRef(Some(never)) => match never {},
+            Val::ExternRef(Some(reference)) => any(reference.to_any().kind(&self.store)),
+            Val::AnyRef(Some(reference)) => any(reference.kind(&self.store)),
             Val::ExnRef(Some(exn)) => Value::Exn(exn.tag_address(&self.store)),
             Val::ContRef(Some(cont)) => Value::Cont(cont.number(&self.store)),
             Val::FuncRef(None)
@@ -335,8 +335,13 @@ fn argument_of(ty: &compiled::ValType, value: Value) -> Option<compiled::Val> {
         (ValType::F64, Value::F64(bits)) => Val::F64(bits),
         (ValType::V128, Value::V128(bits)) => Val::V128(bits),
         (ValType::Ref(ty), Value::Null) => Val::null(ty.heap_type()),
-        (ValType::Ref(ty), Value::Extern(number)) if *ty.heap_type() == HeapType::Extern => {
-            Val::ExternRef(Some(compiled::ExternRef::new(number)))
+        (ValType::Ref(ty), Value::Extern(number)) => {
+            let reference = compiled::ExternRef::new(number);
+            match ty.heap_type() {
+                HeapType::Extern => Val::ExternRef(Some(reference)),
+                HeapType::Any => Val::AnyRef(Some(reference.to_any())),
+                _ => return None,
+            }
         }
         _ => return None,
     })
@@ -350,6 +355,18 @@ fn location(at: compiled::Location) -> Location {
     Location {
         function: at.function,
         offset: at.offset,
+    }
+}
+
+/// A reference that is not null, by what it is.
+fn any(kind: compiled::AnyKind) -> Value {
+    match kind {
+        compiled::AnyKind::I31(value) => Value::I31(value),
+        compiled::AnyKind::Extern(reference) => {
+            Value::Extern(reference.value().expect("a host's reference has a number"))
+        }
+        compiled::AnyKind::Struct(ty) => Value::Struct(ty.index()),
+        compiled::AnyKind::Array(ty) => Value::Array(ty.index()),
     }
 }
 
@@ -368,6 +385,9 @@ fn trace_value(value: trace::Value) -> Value {
         From::Cont(number) => Value::Cont(Some(number)),
         From::Exn(tag) => Value::Exn(tag),
         From::Extern(number) => Value::Extern(number),
+        From::I31(value) => Value::I31(value),
+        From::Struct(ty) => Value::Struct(ty),
+        From::Array(ty) => Value::Array(ty),
     }
 }
 
@@ -387,6 +407,11 @@ fn trap_kind(kind: compiled::TrapKind) -> TrapKind {
         From::NullFunctionReference => TrapKind::NullFunctionReference,
         From::NullContinuationReference => TrapKind::NullContinuationReference,
         From::NullExceptionReference => TrapKind::NullExceptionReference,
+        From::NullStructureReference => TrapKind::NullStructureReference,
+        From::NullArrayReference => TrapKind::NullArrayReference,
+        From::NullI31Reference => TrapKind::NullI31Reference,
+        From::CastFailure => TrapKind::CastFailure,
+        From::ArrayOutOfBounds => TrapKind::ArrayOutOfBounds,
         From::ContinuationConsumed => TrapKind::ContinuationConsumed,
     }
 }

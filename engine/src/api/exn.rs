@@ -3,16 +3,16 @@
 use super::store::AsContext;
 use super::val::Val;
 use crate::runtime::exn::{ExnObject, tag_address};
+use crate::runtime::roots::Rooted;
 use crate::runtime::store::StoreInner;
 use std::fmt;
-use std::ptr::NonNull;
 
-/// An exception that reached the host, or a reference to one. Using it with another store panics.
+/// An exception that reached the host, or a reference to one.
+///
+/// Every method panics when it is used with another store than the one that the exception belongs to, and when the scope of the
+/// reference has ended: see [`Store`](crate::Store).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ExnRef {
-    pub(crate) store_id: u64,
-    pub(crate) object: NonNull<ExnObject>,
-}
+pub struct ExnRef(pub(crate) Rooted);
 
 /// An uncaught exception.
 pub type Exception = ExnRef;
@@ -20,48 +20,37 @@ pub type Exception = ExnRef;
 impl ExnRef {
     /// The exception behind a word that is not null.
     pub(crate) fn from_word(store: &StoreInner, word: u64) -> Self {
-        let object = NonNull::new(word as *mut ExnObject).expect("the word is not null");
-        ExnRef {
-            store_id: store.id,
-            object,
-        }
+        ExnRef(store.root(word))
     }
 
-    pub(crate) fn word(&self) -> u64 {
-        self.object.as_ptr() as u64
+    pub(crate) fn word(&self, store: &StoreInner) -> u64 {
+        assert!(
+            self.belongs_to(store),
+            "an exception is used with a store that it does not belong to"
+        );
+        store.roots.borrow().word(&self.0)
     }
 
     pub(crate) fn belongs_to(&self, store: &StoreInner) -> bool {
-        self.store_id == store.id
+        self.0.store_id() == store.id
     }
 
     /// Store address of the exception's tag.
     pub fn tag_address(&self, store: impl AsContext) -> u32 {
-        assert!(
-            self.belongs_to(store.inner().0),
-            "an exception is used with a store that it does not belong to"
-        );
-        tag_address(self.word())
+        tag_address(self.word(store.inner().0))
     }
 
     /// The exception's values.
     pub fn values(&self, store: impl AsContext) -> Vec<Val> {
         let store = store.inner().0;
-        assert!(
-            self.belongs_to(store),
-            "an exception is used with a store that it does not belong to"
-        );
-        // SAFETY: objects live as long as their store, which is the one borrowed here; so do tags.
-        let (object, tag) = unsafe {
-            let object = &*self.object.as_ptr();
-            (object, store.tag(object.tag))
-        };
-        let types = tag.ty.ty().params().to_vec();
-        let values = types.iter().zip(object.payload());
+        let object = self.word(store) as *const ExnObject;
+        // SAFETY: the handle's scope has not ended, so the object is alive, and nothing is collected while the store is
+        // borrowed; tags live as long as the store.
+        let (payload, tag) = unsafe { (ExnObject::payload(object), store.tag((*object).tag)) };
+        let types = tag.ty.ty().params();
         // SAFETY: an exception of this store holds values of its tag's parameter types.
-        values
-            .map(|(ty, raw)| unsafe { Val::from_raw(store, *raw, ty) })
-            .collect()
+        let value = |(ty, raw): (_, &_)| unsafe { Val::from_raw(store, *raw, ty) };
+        types.iter().zip(payload).map(value).collect()
     }
 }
 

@@ -7,6 +7,7 @@ pub(crate) mod global;
 pub(crate) mod instance;
 pub(crate) mod linker;
 pub(crate) mod memory;
+pub(crate) mod reference;
 pub(crate) mod store;
 pub(crate) mod table;
 pub(crate) mod tag;

@@ -7,7 +7,12 @@ use std::marker::PhantomData;
 use std::ptr::NonNull;
 
 /// Everything that instances create: functions, memories, tables, globals, tags, exceptions and continuations, together with the
-/// host's own `T`. A store belongs to one thread; nothing in it is freed before the store is, except stacks.
+/// host's own `T`. A store belongs to one thread. Instances and what they define live as long as it does; structures, arrays,
+/// exceptions and continuations that neither code nor the host can reach any more are freed from time to time.
+///
+/// A host reaches such a thing through a handle ([`AnyRef`](crate::AnyRef), [`ExternRef`](crate::ExternRef),
+/// [`ExnRef`](crate::ExnRef), [`ContRef`](crate::ContRef)), which keeps it alive until the scope ends in which the host got the
+/// handle: the call of the host function, else [`Store::scope`], else the store's life. Using the handle later panics.
 ///
 /// A store's `T` is the one that its host functions were made for, exactly: a longer-lived `T` is no substitute.
 ///
@@ -72,6 +77,29 @@ impl<T> Store<T> {
             .as_mut()
             .map(|tracer| tracer.take())
             .unwrap_or_default()
+    }
+
+    /// Calls `f`, and then lets go of every reference that the host got meanwhile.
+    pub fn scope<R>(&mut self, f: impl FnOnce(&mut Store<T>) -> R) -> R {
+        let scope = self.inner_mut().0.roots.get_mut().enter();
+        let result = f(self);
+        self.inner_mut().0.roots.get_mut().leave(scope);
+        result
+    }
+
+    /// Frees what cannot be reached. This happens by itself when enough has been allocated.
+    pub fn gc(&mut self) {
+        self.inner_mut().0.collect(&[]);
+    }
+
+    /// Bytes of structures, arrays and exceptions that have not been freed.
+    pub fn heap_bytes(&self) -> usize {
+        self.inner().0.heap.live_bytes()
+    }
+
+    /// The number of collections so far.
+    pub fn collections(&self) -> u64 {
+        self.inner().0.pace.collections
     }
 
     /// The number of continuations that have a stack: not yet started, suspended or running.
@@ -175,6 +203,11 @@ impl<'a, T> Caller<'a, T> {
     /// The host's data.
     pub fn data_mut(&mut self) -> &mut T {
         &mut self.shared.data
+    }
+
+    /// Frees what cannot be reached, as [`Store::gc`] does.
+    pub fn gc(&mut self) {
+        self.shared.inner.collect(&[]);
     }
 }
 

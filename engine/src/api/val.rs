@@ -1,16 +1,18 @@
 //! Values, as hosts see them, and their form in the slots that compiled code reads.
 //!
 //! In a slot a number is its bits, and a reference one word: 0 for null, the address of a [`FuncRef`] or of an exception
-//! object, the number of an external reference, or a continuation's slot and generation.
+//! object, a word of the `any` and `extern` hierarchies (see [`heap::object`](crate::runtime::heap::object)), or a
+//! continuation's slot and generation.
 
 use super::exn::ExnRef;
 use super::extern_::check_store;
 use super::func::Func;
+use super::reference::{AnyRef, ExternRef, Reference};
 use super::store::AsContext;
 use crate::error::Error;
-use crate::runtime::exn::ExnObject;
 use crate::runtime::host::ensure_wasm_call;
 use crate::runtime::layout::{FuncRef, ValRaw};
+use crate::runtime::roots::Rooted;
 use crate::runtime::store::StoreInner;
 use crate::types::{HeapTop, HeapType, RefType, ValType};
 use std::ptr::NonNull;
@@ -40,33 +42,13 @@ pub enum Val {
     ContRef(Option<ContRef>),
 }
 
-/// A host's reference: a number of the host's choice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ExternRef(u64);
-
-impl ExternRef {
-    /// The reference that stands for `value`.
-    pub fn new(value: u64) -> Self {
-        ExternRef(value)
-    }
-
-    /// What it stands for.
-    pub fn value(&self) -> u64 {
-        self.0
-    }
-}
-
-/// A reference to a structure, an array or an `i31`. There is none yet: the instructions that make one are not supported.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum AnyRef {}
-
 /// A reference to a continuation.
 ///
-/// Every method panics when it is used with another store than the one that the continuation belongs to.
+/// Every method panics when it is used with another store than the one that the continuation belongs to, and when the scope of the
+/// reference has ended: see [`Store`](crate::Store).
 #[derive(Clone, Copy, Debug)]
 pub struct ContRef {
-    store_id: u64,
-    word: u64,
+    handle: Rooted,
     /// Canonical number of the continuation type under which it came to the host; none for `contref`.
     type_id: Option<u32>,
 }
@@ -75,16 +57,19 @@ impl ContRef {
     /// Whether the continuation has been resumed, bound, thrown into or switched to since this reference was made.
     pub fn is_consumed(&self, store: impl AsContext) -> bool {
         let store = store.inner().0;
-        check_store(store, self.store_id, "continuation");
-        let (_, current) = store.stacks.lookup(self.word);
+        let (_, current) = store.stacks.lookup(self.word(store));
         !current
     }
 
     /// The number that traces give the continuation; `None` when the engine does not trace.
     pub fn number(&self, store: impl AsContext) -> Option<u64> {
         let store = store.inner().0;
-        check_store(store, self.store_id, "continuation");
-        store.tracer.as_ref()?.number(self.word)
+        store.tracer.as_ref()?.number(self.word(store))
+    }
+
+    fn word(&self, store: &StoreInner) -> u64 {
+        check_store(store, self.handle.store_id(), "continuation");
+        store.roots.borrow().word(&self.handle)
     }
 }
 
@@ -164,13 +149,13 @@ impl Val {
                 store.types.id_matches_heap(id, heap)
             }
             Val::ExternRef(Some(_)) => *heap == HeapType::Extern,
-            Val::AnyRef(Some(never)) => match *never {},
+            Val::AnyRef(Some(reference)) => reference.0.matches_any(store, heap),
             Val::ExnRef(Some(exn)) => {
-                check_store(store, exn.store_id, "exception");
+                exn.word(store);
                 *heap == HeapType::Exn
             }
             Val::ContRef(Some(cont)) => {
-                check_store(store, cont.store_id, "continuation");
+                cont.word(store);
                 *heap == HeapType::Cont
                     || cont
                         .type_id
@@ -194,9 +179,11 @@ impl Val {
                 unsafe { ensure_wasm_call(store, func, None)? };
                 func as u64
             }
-            Val::ExternRef(Some(reference)) => store.extern_word(reference.0),
-            Val::ExnRef(Some(exn)) => exn.object.as_ptr() as u64,
-            Val::ContRef(Some(cont)) => cont.word,
+            Val::ExternRef(Some(ExternRef(reference))) | Val::AnyRef(Some(AnyRef(reference))) => {
+                reference.word(store)
+            }
+            Val::ExnRef(Some(exn)) => exn.word(store),
+            Val::ContRef(Some(cont)) => cont.word(store),
             _ => 0,
         })
     }
@@ -206,7 +193,6 @@ impl Val {
     /// # Safety
     /// The slot holds a value of type `ty`, and a reference in it belongs to `store`.
     pub(crate) unsafe fn from_raw(store: &StoreInner, raw: ValRaw, ty: &ValType) -> Val {
-        let store_id = store.id;
         let heap = match ty {
             ValType::I32 => return Val::I32(raw.lo as i32),
             ValType::I64 => return Val::I64(raw.lo as i64),
@@ -217,23 +203,22 @@ impl Val {
         };
         match heap.top() {
             HeapTop::Func => Val::FuncRef(
-                NonNull::new(raw.lo as *mut FuncRef).map(|func| Func::from_raw(store_id, func)),
+                NonNull::new(raw.lo as *mut FuncRef).map(|func| Func::from_raw(store.id, func)),
             ),
-            HeapTop::Extern => {
-                Val::ExternRef((raw.lo != 0).then(|| ExternRef(store.extern_value(raw.lo))))
+            HeapTop::Extern => Val::ExternRef(
+                (raw.lo != 0).then(|| ExternRef(Reference::from_word(store, raw.lo))),
+            ),
+            HeapTop::Any => {
+                Val::AnyRef((raw.lo != 0).then(|| AnyRef(Reference::from_word(store, raw.lo))))
             }
-            HeapTop::Any => Val::AnyRef(None),
-            HeapTop::Exn => Val::ExnRef(
-                NonNull::new(raw.lo as *mut ExnObject).map(|object| ExnRef { store_id, object }),
-            ),
+            HeapTop::Exn => Val::ExnRef((raw.lo != 0).then(|| ExnRef::from_word(store, raw.lo))),
             HeapTop::Cont => Val::ContRef((raw.lo != 0).then(|| {
                 let type_id = match heap {
                     HeapType::Concrete(ty) => store.types.known(ty),
                     _ => None,
                 };
                 ContRef {
-                    store_id,
-                    word: raw.lo,
+                    handle: store.root(raw.lo),
                     type_id,
                 }
             })),

@@ -11,7 +11,7 @@ use super::trap_codes::internal_error;
 use crate::error::Error;
 use crate::runtime::fiber::Control;
 use crate::runtime::layout::VmStore;
-use crate::runtime::{exn, sanitizer, switch, unwind};
+use crate::runtime::{aggregate, exn, sanitizer, switch, unwind};
 use cranelift_codegen::Context;
 use cranelift_codegen::ir::{AbiParam, InstBuilder, Signature, Value, condcodes::IntCC, types};
 use cranelift_codegen::isa::{CallConv, TargetIsa};
@@ -29,6 +29,7 @@ pub(crate) struct Stubs {
     cont_new: u32,
     cont_bind: u32,
     exn_new: u32,
+    object_new: u32,
 }
 
 impl Stubs {
@@ -116,6 +117,10 @@ impl Stubs {
         let exn_new = stub(3, |s, params| {
             s.call_or_raise(exn::exn_new as *const () as usize, params)
         });
+        // (store, header, bytes) -> object
+        let object_new = stub(3, |s, params| {
+            s.call_or_raise(aggregate::object_new as *const () as usize, params)
+        });
         Ok(Stubs {
             code: builder.finish(|_| unreachable!("stubs call no Wasm function"))?,
             resume,
@@ -125,6 +130,7 @@ impl Stubs {
             cont_new,
             cont_bind,
             exn_new,
+            object_new,
         })
     }
 
@@ -154,6 +160,10 @@ impl Stubs {
 
     pub fn exn_new(&self) -> usize {
         self.code.memory.address(self.exn_new) as usize
+    }
+
+    pub fn object_new(&self) -> usize {
+        self.code.memory.address(self.object_new) as usize
     }
 }
 

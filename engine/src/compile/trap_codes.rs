@@ -13,7 +13,7 @@ pub(crate) enum TrapReason {
 }
 
 /// Kinds that Cranelift has no code of its own for, with the user code of each.
-const USER: [(TrapKind, u8); 11] = [
+const USER: [(TrapKind, u8); 16] = [
     (TrapKind::Unreachable, 1),
     (TrapKind::MemoryOutOfBounds, 2),
     (TrapKind::TableOutOfBounds, 3),
@@ -25,6 +25,11 @@ const USER: [(TrapKind, u8); 11] = [
     (TrapKind::NullContinuationReference, 9),
     (TrapKind::NullExceptionReference, 10),
     (TrapKind::ContinuationConsumed, 11),
+    (TrapKind::NullStructureReference, 13),
+    (TrapKind::NullArrayReference, 14),
+    (TrapKind::NullI31Reference, 15),
+    (TrapKind::CastFailure, 16),
+    (TrapKind::ArrayOutOfBounds, 17),
 ];
 
 /// A place that correct compiled code never reaches: executing it is a bug of the engine, so it is nobody's trap and ends

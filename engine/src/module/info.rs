@@ -149,6 +149,17 @@ pub(crate) enum ConstOp {
     RefNull,
     RefFunc(u32),
     GlobalGet(u32),
+    RefI31,
+    /// Type index.
+    StructNew(u32),
+    /// Type index.
+    StructNewDefault(u32),
+    /// Type index.
+    ArrayNew(u32),
+    /// Type index.
+    ArrayNewDefault(u32),
+    /// Type index and length.
+    ArrayNewFixed(u32, u32),
 }
 
 impl ModuleInfo {

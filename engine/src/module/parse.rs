@@ -387,10 +387,25 @@ impl Reader {
                     ConstOp::RefFunc(function_index)
                 }
                 Operator::GlobalGet { global_index } => ConstOp::GlobalGet(global_index),
+                Operator::RefI31 => ConstOp::RefI31,
+                Operator::StructNew { struct_type_index } => ConstOp::StructNew(struct_type_index),
+                Operator::StructNewDefault { struct_type_index } => {
+                    ConstOp::StructNewDefault(struct_type_index)
+                }
+                Operator::ArrayNew { array_type_index } => ConstOp::ArrayNew(array_type_index),
+                Operator::ArrayNewDefault { array_type_index } => {
+                    ConstOp::ArrayNewDefault(array_type_index)
+                }
+                Operator::ArrayNewFixed {
+                    array_type_index,
+                    array_size,
+                } => ConstOp::ArrayNewFixed(array_type_index, array_size),
+                // The word stays the same.
+                Operator::AnyConvertExtern | Operator::ExternConvertAny => continue,
                 Operator::End => continue,
-                // The validator allows no other instructions in constant expressions than those of garbage collection.
+                // What the validator allows beside these belongs to a proposal that is refused.
                 _ => {
-                    self.refuse("GC", offset);
+                    self.refuse("custom descriptors", offset);
                     continue;
                 }
             });

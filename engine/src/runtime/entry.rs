@@ -30,6 +30,8 @@ pub(crate) struct Activation {
     pub base_limit: usize,
     /// The continuation's stack that the host entered on; null for the thread's own.
     pub home: *mut Fiber,
+    /// The host entry around this one; null for the outermost.
+    pub previous: *mut Activation,
     /// AddressSanitizer's frames of the stack that the host entered on, while a continuation runs.
     pub fake_stack: *mut c_void,
 }
@@ -183,6 +185,7 @@ pub(crate) unsafe fn invoke(
         pc: 0,
         base_limit: vm.stack_limit,
         home: saved_current,
+        previous: saved_activation,
         fake_stack: ptr::null_mut(),
     };
     vm.activation = &raw mut activation;

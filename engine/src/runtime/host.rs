@@ -130,26 +130,36 @@ unsafe extern "C" fn host_array_call(
         )
     };
     let store = host.store.cast::<StoreInner>();
+    // What the host gets as a reference from here on is a handle of this call.
+    // SAFETY: the store's code calls us.
+    let scope = unsafe { &mut *store }.roots.get_mut().enter();
     // Recording is inside, because a panic must not leave this function.
     let result = catch_unwind(AssertUnwindSafe(|| {
-        // SAFETY: the store's code calls us; this reference ends before the closure runs.
+        // SAFETY: as above; this reference ends before the closure runs.
         unsafe { &mut *store }.record_values(host.ty.params(), values, |values| {
             EventKind::HostCall { function, values }
         });
-        (host.closure)(store, values)?;
+        let result = (host.closure)(store, values);
         // SAFETY: the closure has returned.
-        unsafe { &mut *store }.record_values(host.ty.results(), values, |values| {
-            EventKind::HostReturn { function, values }
-        });
-        Ok(())
+        let store = unsafe { &mut *store };
+        match &result {
+            Ok(()) => store.record_values(host.ty.results(), values, |values| {
+                EventKind::HostReturn { function, values }
+            }),
+            // A handle whose scope has ended is a panic, and belongs inside as well.
+            Err(Error::Exception(exception)) if exception.belongs_to(store) => {
+                store.vm.pending_exn = exception.word(store);
+            }
+            Err(_) => {}
+        }
+        result
     }));
     // SAFETY: as above.
     let store = unsafe { &mut *store };
+    store.roots.get_mut().leave(scope);
     match result {
         Ok(Ok(())) => return true,
-        Ok(Err(Error::Exception(exception))) if exception.belongs_to(store) => {
-            store.vm.pending_exn = exception.word();
-        }
+        Ok(Err(Error::Exception(_))) if store.vm.pending_exn != 0 => {}
         Ok(Err(error)) => store.pending = Some(Pending::Error(error)),
         Err(panic) => store.pending = Some(Pending::Panic(panic)),
     }

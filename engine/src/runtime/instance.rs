@@ -4,14 +4,13 @@
 //! How an instance comes to be is in [`instantiate`](super::instantiate).
 
 use super::layout::{
-    FuncRef, VMCTX_INSTANCE, VMCTX_MAGIC, VMCTX_STORE, ValRaw, VmGlobal, VmMemory, VmStore,
-    VmTable, VmTag,
+    FuncRef, VMCTX_INSTANCE, VMCTX_MAGIC, VMCTX_STORE, VmGlobal, VmMemory, VmStore, VmTable, VmTag,
 };
 use super::objects::{MemoryInner, TableInner};
 use super::owned::Owned;
 use crate::error::TrapKind;
 use crate::module::Module;
-use crate::module::info::{ConstExpr, ConstOp, ModuleInfo};
+use crate::module::info::ModuleInfo;
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ffi::c_void;
 use std::ptr::NonNull;
@@ -142,6 +141,16 @@ impl InstanceInner {
         self.vmctx.write(self.info().offsets.type_id(index), id);
     }
 
+    /// The canonical number of the module's type `index`.
+    pub fn type_id(&self, index: u32) -> u32 {
+        // SAFETY: instantiation has written the numbers, and nobody writes them again.
+        unsafe {
+            self.vmctx
+                .field::<u32>(self.info().offsets.type_id(index))
+                .read()
+        }
+    }
+
     /// Function `index`, imports counted.
     pub fn func(&self, index: u32) -> *mut FuncRef {
         let info = self.info();
@@ -152,7 +161,8 @@ impl InstanceInner {
         }
     }
 
-    fn global(&self, index: u32) -> *mut VmGlobal {
+    /// The cell of the global at `index`, which must have been set.
+    pub fn global(&self, index: u32) -> *mut VmGlobal {
         self.vmctx.pointer(self.info().offsets.global(index))
     }
 
@@ -166,42 +176,13 @@ impl InstanceInner {
         self.vmctx.pointer(self.info().offsets.table(index))
     }
 
-    /// The value of a constant expression.
-    pub fn eval(&self, expr: &ConstExpr) -> ValRaw {
-        let mut stack: Vec<ValRaw> = Vec::new();
-        for op in &expr.0 {
-            let mut binary = |operation: fn(u64, u64) -> u64| {
-                let (b, a) = (stack.pop(), stack.pop());
-                operation(a.expect(VALIDATED).lo, b.expect(VALIDATED).lo)
-            };
-            let lo = match *op {
-                ConstOp::I32Const(value) => u64::from(value as u32),
-                ConstOp::I64Const(value) => value as u64,
-                ConstOp::F32Const(bits) => u64::from(bits),
-                ConstOp::F64Const(bits) => bits,
-                ConstOp::I32Add => binary(|a, b| u64::from((a as u32).wrapping_add(b as u32))),
-                ConstOp::I32Sub => binary(|a, b| u64::from((a as u32).wrapping_sub(b as u32))),
-                ConstOp::I32Mul => binary(|a, b| u64::from((a as u32).wrapping_mul(b as u32))),
-                ConstOp::I64Add => binary(u64::wrapping_add),
-                ConstOp::I64Sub => binary(u64::wrapping_sub),
-                ConstOp::I64Mul => binary(u64::wrapping_mul),
-                ConstOp::RefNull => 0,
-                ConstOp::RefFunc(index) => self.func(index) as u64,
-                ConstOp::V128Const(bits) => {
-                    stack.push(ValRaw::from_bits(bits));
-                    continue;
-                }
-                ConstOp::GlobalGet(index) => {
-                    // SAFETY: validation allows only globals before the one being initialised, whose pointers are written
-                    // already; globals live as long as the store. Code writes the low half of a narrow value only, but no
-                    // constant expression reads a mutable global, and those that are not mutable were written whole.
-                    stack.push(unsafe { (*self.global(index)).value });
-                    continue;
-                }
-            };
-            stack.push(ValRaw { lo, hi: 0 });
+    /// The bytes of a data segment. A dropped segment is empty, as the specification has it.
+    pub fn data(&self, segment: u32) -> &[u8] {
+        if self.dropped_data[segment as usize] {
+            &[]
+        } else {
+            &self.info().data[segment as usize].bytes
         }
-        stack.pop().expect(VALIDATED)
     }
 
     /// `memory.init`
@@ -213,14 +194,9 @@ impl InstanceInner {
         from: u64,
         len: u64,
     ) -> Result<(), TrapKind> {
-        let bytes = if self.dropped_data[segment as usize] {
-            &[]
-        } else {
-            &self.info().data[segment as usize].bytes[..]
-        };
         // SAFETY: an instance's memories live as long as its store, and no other reference to one is current: the store is
         // used by one thread, and compiled code waits for this function.
-        unsafe { (*self.memory(memory)).init(bytes, to, from, len) }
+        unsafe { (*self.memory(memory)).init(self.data(segment), to, from, len) }
     }
 
     /// `data.drop`
@@ -296,8 +272,6 @@ impl InstanceInner {
         unsafe { (*self.table(table)).grow(delta, value) }
     }
 }
-
-const VALIDATED: &str = "the validator has checked the stack of constant expressions";
 
 /// The instance behind a vmctx.
 ///

@@ -1,11 +1,12 @@
 //! Instantiation (specification, section 4.7.2), up to the start function, which the caller runs.
 
+use super::constant::eval;
 use super::host::ensure_wasm_call;
 use super::instance::InstanceInner;
 use super::layout::{FuncRef, ValRaw};
 use super::store::StoreInner;
 use crate::api::extern_::Extern;
-use crate::error::{Error, Trap, TrapKind};
+use crate::error::{Error, Exhaustion, Trap, TrapKind};
 use crate::module::Module;
 use crate::module::info::{DataMode, ElementItems, ElementMode, Import, ImportKind, ModuleInfo};
 use crate::runtime::tracer::EventKind;
@@ -14,7 +15,7 @@ use crate::runtime::tracer::EventKind;
 ///
 /// # Errors
 /// - [`Error::Link`]: the module is another engine's, or the imports are not what it declares. Nothing has been allocated.
-/// - [`Error::Exhausted`]: a memory or table cannot have its minimum.
+/// - [`Error::Exhausted`]: a memory or table cannot have its minimum, or an object of a constant expression found no room.
 /// - [`Error::Trap`]: an active segment does not fit. What the segments before it wrote stays, and so does the instance,
 ///   because functions of it may stand in tables by then.
 ///
@@ -61,17 +62,15 @@ pub(crate) fn instantiate(
         instance.tags.push(store.add_tag(info.tag_type(ty)));
     }
     point_at_objects(store, &instance);
-    define_globals(store, info, &mut instance);
-    initialise_tables(store, info, &instance);
-    instance.elements = info
-        .elements
-        .iter()
-        .map(|segment| element_words(&instance, &segment.items))
-        .collect();
+    // References that constant expressions make are not where the collector looks until the instance is the store's.
+    let paused = std::mem::replace(&mut store.pace.paused, true);
+    let evaluated = evaluate(store, info, &mut instance);
+    store.pace.paused = paused;
+    let offsets = evaluated.map_err(Error::Exhausted)?;
 
     let index = store.instances.len();
     store.instances.push(instance);
-    run_segments(&mut store.instances[index], info).map_err(|kind| {
+    run_segments(&mut store.instances[index], info, &offsets).map_err(|kind| {
         store.record(EventKind::Trap { kind }, None);
         Error::Trap(Trap::new(kind))
     })?;
@@ -203,50 +202,101 @@ fn point_at_objects(store: &mut StoreInner, instance: &InstanceInner) {
     }
 }
 
+/// Evaluates everything that constant expressions initialise. The result are the offsets of active segments, of elements, then
+/// of data.
+fn evaluate(
+    store: &mut StoreInner,
+    info: &ModuleInfo,
+    instance: &mut InstanceInner,
+) -> Result<Vec<u64>, Exhaustion> {
+    define_globals(store, info, instance)?;
+    initialise_tables(store, info, instance)?;
+    for segment in &info.elements {
+        let words = element_words(store, instance, &segment.items)?;
+        instance.elements.push(words);
+    }
+    let elements = info
+        .elements
+        .iter()
+        .filter_map(|segment| match &segment.mode {
+            ElementMode::Active { offset, .. } => Some(offset),
+            ElementMode::Passive | ElementMode::Declared => None,
+        });
+    let data = info.data.iter().filter_map(|segment| match &segment.mode {
+        DataMode::Active { offset, .. } => Some(offset),
+        DataMode::Passive => None,
+    });
+    elements
+        .chain(data)
+        .map(|offset| Ok(eval(store, instance, offset)?.lo))
+        .collect()
+}
+
 /// Defines the globals one by one, because each may read those before it.
-fn define_globals(store: &mut StoreInner, info: &ModuleInfo, instance: &mut InstanceInner) {
+fn define_globals(
+    store: &mut StoreInner,
+    info: &ModuleInfo,
+    instance: &mut InstanceInner,
+) -> Result<(), Exhaustion> {
     let imported = info.num_imported_globals;
     for (index, global) in (imported..).zip(&info.globals[imported as usize..]) {
-        let value = global
-            .init
-            .as_ref()
-            .map_or(ValRaw::ZERO, |init| instance.eval(init));
+        let value = match &global.init {
+            Some(init) => eval(store, instance, init)?,
+            None => ValRaw::ZERO,
+        };
         let global = store.add_global(info.global_type(global.ty), value);
         instance.globals.push(global);
         instance.set_global(index, &raw mut store.globals[global as usize].vm);
     }
+    Ok(())
 }
 
-fn initialise_tables(store: &mut StoreInner, info: &ModuleInfo, instance: &InstanceInner) {
+fn initialise_tables(
+    store: &mut StoreInner,
+    info: &ModuleInfo,
+    instance: &InstanceInner,
+) -> Result<(), Exhaustion> {
     for (table, &index) in info.tables.iter().zip(&instance.tables) {
         if let Some(init) = &table.init {
-            let word = instance.eval(init).lo;
+            let word = eval(store, instance, init)?.lo;
             store.tables[index as usize].words_mut().fill(word);
         }
     }
+    Ok(())
 }
 
-fn element_words(instance: &InstanceInner, items: &ElementItems) -> Box<[u64]> {
+fn element_words(
+    store: &mut StoreInner,
+    instance: &InstanceInner,
+    items: &ElementItems,
+) -> Result<Box<[u64]>, Exhaustion> {
     match items {
-        ElementItems::Functions(functions) => functions
+        ElementItems::Functions(functions) => Ok(functions
             .iter()
             .map(|&index| instance.func(index) as u64)
-            .collect(),
+            .collect()),
         ElementItems::Expressions(expressions) => expressions
             .iter()
-            .map(|expr| instance.eval(expr).lo)
+            .map(|expr| Ok(eval(store, instance, expr)?.lo))
             .collect(),
     }
 }
 
 /// Executes the instructions that the specification makes of segments: element segments in order, then data segments.
-fn run_segments(instance: &mut InstanceInner, info: &ModuleInfo) -> Result<(), TrapKind> {
+/// `offsets` are those of the active ones, in the same order.
+fn run_segments(
+    instance: &mut InstanceInner,
+    info: &ModuleInfo,
+    offsets: &[u64],
+) -> Result<(), TrapKind> {
+    let mut offsets = offsets.iter();
+    let mut offset = || *offsets.next().expect("each active segment has one");
     for (index, segment) in (0..).zip(&info.elements) {
         match &segment.mode {
             ElementMode::Passive => {}
             ElementMode::Declared => instance.elem_drop(index),
-            ElementMode::Active { table, offset } => {
-                let to = instance.eval(offset).lo;
+            ElementMode::Active { table, .. } => {
+                let to = offset();
                 let len = instance.elements[index as usize].len() as u64;
                 instance.table_init(*table, index, to, 0, len)?;
                 instance.elem_drop(index);
@@ -256,8 +306,8 @@ fn run_segments(instance: &mut InstanceInner, info: &ModuleInfo) -> Result<(), T
     for (index, segment) in (0..).zip(&info.data) {
         match &segment.mode {
             DataMode::Passive => {}
-            DataMode::Active { memory, offset } => {
-                let to = instance.eval(offset).lo;
+            DataMode::Active { memory, .. } => {
+                let to = offset();
                 instance.memory_init(*memory, index, to, 0, segment.bytes.len() as u64)?;
                 instance.data_drop(index);
             }

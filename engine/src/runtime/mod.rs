@@ -3,10 +3,14 @@
 //! `unsafe` lives here, in the code regions of [`compile`](crate::compile), and in the handles of [`api`](crate::api) where they
 //! touch the memory that compiled code shares.
 
+pub(crate) mod aggregate;
 pub(crate) mod backtrace;
+pub(crate) mod collect;
+pub(crate) mod constant;
 pub(crate) mod entry;
 pub(crate) mod exn;
 pub(crate) mod fiber;
+pub(crate) mod heap;
 pub(crate) mod host;
 pub(crate) mod instance;
 pub(crate) mod instantiate;
@@ -14,6 +18,7 @@ pub(crate) mod layout;
 pub(crate) mod libcalls;
 pub(crate) mod objects;
 pub(crate) mod owned;
+pub(crate) mod roots;
 pub(crate) mod sanitizer;
 pub(crate) mod stacks;
 pub(crate) mod store;

@@ -56,6 +56,11 @@ impl StackPool {
         self.used as usize - self.free.len()
     }
 
+    /// The highest slot that has been used.
+    pub fn used(&self) -> u32 {
+        self.used
+    }
+
     /// Takes a stack; `None` when all are taken or the system has no memory for one. The caller sets the state.
     pub fn allocate(&mut self, vm: &mut VmStore) -> Option<*mut Fiber> {
         if let Some(slot) = self.free.pop() {

@@ -5,13 +5,16 @@
 //! code and nested host calls change it through the same pointer.
 
 use super::backtrace::TrapRecord;
-use super::exn::ExnObject;
+use super::collect::Pace;
 use super::fiber::Fiber;
+use super::heap::Heap;
+use super::heap::object::AnyWord;
 use super::host::HostFunc;
 use super::instance::InstanceInner;
 use super::layout::{FuncRef, VmStore, VmTag};
 use super::objects::{GlobalInner, MemoryInner, TableInner, TagInner};
 use super::owned::Owned;
+use super::roots::{Rooted, Roots};
 use super::stacks::StackPool;
 use super::tracer::Tracer;
 use super::unwind::{CallSite, Target};
@@ -22,6 +25,7 @@ use crate::module::Module;
 use crate::types::TypeRegistry;
 use cranelift_codegen::ir::TrapCode;
 use std::any::Any;
+use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What ended the running activation, kept while frames are being left.
@@ -50,11 +54,13 @@ pub struct StoreInner {
     pub(crate) host_funcs: Vec<Owned<HostFunc>>,
     /// Trampolines compiled for host functions whose signature no instantiated module supplies.
     pub(crate) extra_code: Vec<CodeMemory>,
-    /// External references by number: word `n + 1` stands for `externs[n]`.
+    /// The host's values behind external references, by the number in the reference's word.
     pub(crate) externs: Vec<u64>,
-    pub(crate) exceptions: Vec<Owned<ExnObject>>,
-    /// What `exceptions` take together.
-    pub(crate) exception_bytes: usize,
+    /// Structures, arrays and exceptions.
+    pub(crate) heap: Heap,
+    /// What the host's handles refer to.
+    pub(crate) roots: RefCell<Roots>,
+    pub(crate) pace: Pace,
     /// The next function's store address.
     pub(crate) next_function: u32,
     pub(crate) stacks: StackPool,
@@ -87,8 +93,9 @@ impl StoreInner {
             host_funcs: Vec::new(),
             extra_code: Vec::new(),
             externs: Vec::new(),
-            exceptions: Vec::new(),
-            exception_bytes: 0,
+            heap: Heap::new(config.limits.heap_bytes),
+            roots: RefCell::default(),
+            pace: Pace::new(config.gc_zeal),
             next_function: 0,
             stacks: StackPool::new(
                 config.fiber_stack_size,
@@ -149,12 +156,12 @@ impl StoreInner {
                 self.externs.push(value);
                 self.externs.len() - 1
             });
-        index as u64 + 1
+        AnyWord::Host(index).encode()
     }
 
-    /// The external reference that a non-null word stands for.
-    pub(crate) fn extern_value(&self, word: u64) -> u64 {
-        self.externs[word as usize - 1]
+    /// Keeps what a word that is not null refers to until the host's innermost scope ends.
+    pub(crate) fn root(&self, word: u64) -> Rooted {
+        self.roots.borrow_mut().add(self.id, word)
     }
 
     /// Records that the running activation ends because something ran out.

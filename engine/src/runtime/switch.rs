@@ -134,7 +134,7 @@ pub(crate) unsafe extern "C" fn cont_new(
     if trace_ends(store) {
         return 0;
     }
-    let Some(fiber) = store.stacks.allocate(&mut store.vm) else {
+    let Some(fiber) = store.allocate_stack() else {
         store.exhaust(Exhaustion::Continuations);
         return 0;
     };
@@ -178,6 +178,8 @@ pub(crate) unsafe extern "C" fn cont_bind(
     count: usize,
 ) -> u64 {
     // SAFETY: the caller's promise.
+    unsafe { store(vm).collection_point(&[(*fiber).word]) };
+    // SAFETY: the caller's promise.
     let header = unsafe { &mut *fiber };
     // SAFETY: the buffer has room for all values that the continuation takes.
     header.buffer = unsafe { header.buffer.add(count) };
@@ -198,6 +200,24 @@ pub(crate) unsafe extern "C" fn cont_bind(
 /// `fiber` was named by a reference that is not consumed; its buffer holds all values; `handlers` and `vmctx` belong to the
 /// resume site, and `results` has room for the results.
 pub(crate) unsafe extern "C" fn resume_prepare(
+    vm: *mut VmStore,
+    fiber: *mut Fiber,
+    handlers: *const HandlerList,
+    vmctx: *mut c_void,
+    results: *mut ValRaw,
+) -> *mut Context {
+    // SAFETY: the caller's promise.
+    unsafe {
+        store(vm).collection_point(&[(*fiber).word]);
+        prepare_resumption(vm, fiber, handlers, vmctx, results)
+    }
+}
+
+/// [`resume_prepare`] without the collection.
+///
+/// # Safety
+/// As for [`resume_prepare`].
+unsafe fn prepare_resumption(
     vm: *mut VmStore,
     fiber: *mut Fiber,
     handlers: *const HandlerList,
@@ -301,6 +321,7 @@ pub(crate) unsafe extern "C" fn suspend_prepare(
 ) -> *mut Context {
     // SAFETY: the caller's promise.
     let store = unsafe { store(vm) };
+    store.collection_point(&[]);
     // SAFETY: the store's code runs.
     let Some(handler) = (unsafe { find_handler(&store.vm, tag, ClauseKind::Suspend) }) else {
         // SAFETY: `tag` is one of the store's.
@@ -339,6 +360,8 @@ pub(crate) unsafe extern "C" fn switch_prepare(
 ) -> *mut Context {
     // SAFETY: the caller's promise.
     let store = unsafe { store(vm) };
+    // SAFETY: the caller's promise.
+    store.collection_point(&[unsafe { (*target).word }]);
     // SAFETY: the store's code runs.
     let Some(handler) = (unsafe { find_handler(&store.vm, tag, ClauseKind::Switch) }) else {
         // The target is not consumed: the specification's rule for `switch` consumes it when a handler is there.
@@ -405,10 +428,12 @@ pub(crate) unsafe extern "C" fn resume_throw_prepare(
     exception: u64,
 ) -> *mut Context {
     // SAFETY: the caller's promise.
+    unsafe { store(vm).collection_point(&[(*fiber).word, exception]) };
+    // SAFETY: the caller's promise.
     let fresh = unsafe { (*fiber).state } == State::Fresh;
     if !fresh || planted!(vm, ThrowEntersFresh) {
         // SAFETY: the caller's promise.
-        let context = unsafe { resume_prepare(vm, fiber, handlers, vmctx, results) };
+        let context = unsafe { prepare_resumption(vm, fiber, handlers, vmctx, results) };
         if !context.is_null() && !fresh {
             // SAFETY: the caller's promise.
             unsafe { (*vm).pending_exn = exception };

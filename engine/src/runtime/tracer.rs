@@ -6,6 +6,7 @@
 
 use super::exn::ExnObject;
 use super::fiber::ClauseKind;
+use super::heap::object::{AnyWord, Header, STRUCT};
 use super::layout::{FuncRef, ValRaw, VmStore, VmTag};
 use super::store::StoreInner;
 use super::switch::find_handler;
@@ -121,13 +122,30 @@ impl StoreInner {
             (0, _) => Value::Null,
             // SAFETY: a function word that is not null is a function of this store.
             (word, HeapTop::Func) => Value::Func(unsafe { self.func_ref(word) }.address),
-            (word, HeapTop::Extern) => Value::Extern(self.extern_value(word)),
+            (word, HeapTop::Extern | HeapTop::Any) => self.any_value(word),
             (word, HeapTop::Exn) => Value::Exn(super::exn::tag_address(word)),
             (word, HeapTop::Cont) => {
                 let number = self.tracer.as_ref().and_then(|tracer| tracer.number(word));
                 Value::Cont(number.expect("every continuation has got a number"))
             }
-            (_, HeapTop::Any) => unreachable!("there are no instructions that make such a value"),
+        }
+    }
+
+    /// A word of the `any` or `extern` hierarchy that is not null, as events show it.
+    fn any_value(&self, word: u64) -> Value {
+        match AnyWord::decode(word) {
+            AnyWord::I31(value) => Value::I31(value),
+            AnyWord::Host(index) => Value::Extern(self.externs[index]),
+            AnyWord::Object(object) => {
+                // SAFETY: a word that somebody holds is an object of this store.
+                let Header { type_id, length } = unsafe { *object };
+                let index = self.types.declaration(type_id).index();
+                if length == STRUCT {
+                    Value::Struct(index)
+                } else {
+                    Value::Array(index)
+                }
+            }
         }
     }
 
@@ -174,17 +192,17 @@ impl StoreInner {
     /// # Safety
     /// `word` is an exception of this store.
     unsafe fn exception(&self, word: u64) -> (u32, Vec<Value>) {
-        // SAFETY: the caller's promise; exceptions and tags live as long as the store.
-        let (exn, tag) = unsafe {
-            let exn = &*(word as *const ExnObject);
-            (exn, self.tag(exn.tag))
+        // SAFETY: the caller's promise; tags live as long as the store.
+        let (payload, tag) = unsafe {
+            let exn = word as *const ExnObject;
+            (ExnObject::payload(exn), self.tag((*exn).tag))
         };
         let values = tag
             .ty
             .ty()
             .params()
             .iter()
-            .zip(exn.payload())
+            .zip(payload)
             .map(|(ty, raw)| self.value(ty, *raw))
             .collect();
         (tag.vm.address, values)

@@ -302,7 +302,7 @@ impl FuncTranslator<'_, '_> {
     }
 
     /// Branches to label `depth` with the topmost operands if `condition` is not 0, or, when `negated`, if it is.
-    fn branch_if(&mut self, condition: Value, depth: u32, negated: bool) {
+    pub(super) fn branch_if(&mut self, condition: Value, depth: u32, negated: bool) {
         let (block, arity) = self.label(depth);
         let args = block_args(self.top(arity));
         let next = self.b.create_block();

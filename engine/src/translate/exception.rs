@@ -9,7 +9,7 @@ use super::{FuncTranslator, block_args};
 use crate::compile::signature::{load_slot, store_slot, trusted};
 use crate::compile::trap_codes::internal_error;
 use crate::error::TrapKind;
-use crate::runtime::exn::ExnObject;
+use crate::runtime::exn::{EXN_VALUES, ExnObject};
 use crate::runtime::layout::VmStore;
 use crate::runtime::{sanitizer, tracer, unwind};
 use cranelift_codegen::ir::condcodes::IntCC;
@@ -82,13 +82,7 @@ impl FuncTranslator<'_, '_> {
     }
 
     fn exception_values(&mut self, exception: Value) -> Value {
-        let flags = trusted().with_readonly();
-        self.b.ins().load(
-            types::I64,
-            flags,
-            exception,
-            offset_of!(ExnObject, values) as i32,
-        )
+        self.b.ins().iadd_imm_u(exception, i64::from(EXN_VALUES))
     }
 
     fn throw(&mut self, exception: Value) {

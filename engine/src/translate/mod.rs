@@ -11,10 +11,13 @@
 //! | [`exception`] | throwing and landing pads |
 //! | [`switching`] | the stack-switching instructions |
 //! | [`reference`], [`table`] | references, variables, tables |
+//! | [`aggregate`], [`cast`] | structures, arrays, `i31`; tests of references |
 //! | [`memory`], [`numeric`], [`vector`] | memories, numbers, vectors |
 //! | [`trapping`] | how all of these trap |
 
+mod aggregate;
 mod call;
+mod cast;
 mod control;
 mod convert;
 mod exception;
@@ -151,6 +154,7 @@ pub(crate) fn translate(
         let offset = reader.original_position();
         let operator = reader.read()?;
         validator.op(offset, &operator)?;
+        cast::check_branch(validator.resources(), &operator, offset)?;
         translator.offset = offset as u32;
         translator.b.set_srcloc(SourceLoc::new(offset as u32));
         if let Err(feature) = translator.translate_operator(&operator) {

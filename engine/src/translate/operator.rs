@@ -28,6 +28,8 @@ impl FuncTranslator<'_, '_> {
             || self.translate_numeric(operator)
             || self.translate_memory(operator)
             || self.translate_vector(operator)
+            || self.translate_aggregate(operator)
+            || self.translate_cast(operator)
         {
             return Ok(());
         }
@@ -165,7 +167,22 @@ fn unsupported_immediate(operator: &Operator<'_>) -> Option<&'static str> {
         O::Block { blockty } | O::Loop { blockty } | O::If { blockty } => block(blockty),
         O::TryTable { try_table } => block(&try_table.ty),
         O::TypedSelect { ty } => unsupported_type(*ty),
-        O::RefNull { hty } => unsupported_heap_type(*hty),
+        O::RefNull { hty }
+        | O::RefTestNonNull { hty }
+        | O::RefTestNullable { hty }
+        | O::RefCastNonNull { hty }
+        | O::RefCastNullable { hty } => unsupported_heap_type(*hty),
+        O::BrOnCast {
+            from_ref_type,
+            to_ref_type,
+            ..
+        }
+        | O::BrOnCastFail {
+            from_ref_type,
+            to_ref_type,
+            ..
+        } => unsupported_heap_type(from_ref_type.heap_type())
+            .or_else(|| unsupported_heap_type(to_ref_type.heap_type())),
         O::I32Load { memarg }
         | O::I64Load { memarg }
         | O::F32Load { memarg }
@@ -245,13 +262,13 @@ fn unsupported_feature(operator: &Operator<'_>) -> Option<&'static str> {
         | "reference_types"
         | "tail_call"
         | "function_references"
+        | "gc"
         | "exceptions"
         | "stack_switching"
         | "multi_value"
         | "simd"
         | "relaxed_simd"
         | "wide_arithmetic" => return None,
-        "gc" => "GC",
         "threads" | "shared_everything_threads" => "threads",
         "legacy_exceptions" => "legacy exceptions",
         "memory_control" => "memory control",

@@ -6,6 +6,7 @@
 mod externs;
 pub(crate) mod registry;
 pub(crate) mod section;
+pub(crate) mod shape;
 #[cfg(test)]
 mod tests;
 

@@ -6,6 +6,7 @@
 //! code can compare, and subtyping is a walk over declared supertypes.
 
 use super::section::module_index;
+use super::shape::Shape;
 use super::{
     DefinedType, ExternType, FuncType, GlobalType, HeapType, MemoryType, RefType, TableType,
     TagType, TypeSection, ValType,
@@ -33,6 +34,8 @@ struct Entry {
     declared: Option<DefinedType>,
     /// The function type, made when first asked for.
     func: OnceCell<FuncType>,
+    /// The layout of a structure or an array, made when first asked for.
+    shape: OnceCell<Shape>,
 }
 
 /// The canonical types of one store.
@@ -243,6 +246,7 @@ impl TypeRegistry {
             supertype: None,
             declared: None,
             func: OnceCell::from(ty.clone()),
+            shape: OnceCell::new(),
         });
         self.groups.insert(key, id);
         id
@@ -275,6 +279,22 @@ impl TypeRegistry {
                 .expect("an entry is a host's function type or declared in a module");
             FuncType::in_section(declared.section(), declared.index())
         })
+    }
+
+    /// The layout of the structure type or array type with canonical number `id`. Panics if the number belongs to another kind of
+    /// type.
+    pub fn shape(&self, id: u32) -> &Shape {
+        self.entries[id as usize].shape.get_or_init(|| {
+            let declared = self.declaration(id);
+            Shape::of(declared.section(), declared.index())
+                .expect("objects are structures and arrays")
+        })
+    }
+
+    /// The first declaration of canonical type `id` that this store has met. Panics if it is a host's function type.
+    pub fn declaration(&self, id: u32) -> &DefinedType {
+        let declared = self.entries[id as usize].declared.as_ref();
+        declared.expect("only types of host functions are declared nowhere")
     }
 
     /// Whether canonical type `sub` is `sup` or declares it among its supertypes, directly or not.
@@ -426,6 +446,7 @@ fn declared_entry(
         supertype,
         declared: Some(DefinedType::new(section, index)),
         func: OnceCell::new(),
+        shape: OnceCell::new(),
     }
 }
 

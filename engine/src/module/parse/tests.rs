@@ -29,15 +29,6 @@ fn what_the_engine_lacks_is_named() {
             "custom descriptors",
             "(module (type $f (func)) (import \"\" \"\" (func (exact (type $f)))))",
         ),
-        ("GC", "(module (global i31ref (ref.i31 (i32.const 1))))"),
-        (
-            "GC",
-            "(module (type $s (struct)) (table 1 (ref null $s) (struct.new $s)))",
-        ),
-        (
-            "GC",
-            "(module (table 1 i31ref) (elem (table 0) (i32.const 0) i31ref (ref.i31 (i32.const 1))))",
-        ),
     ] {
         assert_eq!(unsupported(text), Some(feature), "{text}");
     }
@@ -48,6 +39,9 @@ fn types_of_other_proposals_are_no_obstacle() {
     for text in [
         "(module (type (struct (field (mut i8)))) (type (array (ref null 0))))",
         "(module (type (struct (field v128))))",
+        "(module (global i31ref (ref.i31 (i32.const 1))))",
+        "(module (type $s (struct)) (table 1 (ref null $s) (struct.new $s)))",
+        "(module (global externref (extern.convert_any (ref.null any))))",
         "(module (global anyref (ref.null none)) (table 1 eqref) (func (param structref i31ref)))",
         "(module (memory 1) (memory 2 3) (memory 0))",
         "(module (import \"\" \"g\" (global i32)) (global i32 (i32.add (global.get 0) (i32.const 1))))",
