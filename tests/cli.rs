@@ -366,6 +366,9 @@ fn a_finding_is_written_and_reproduced() {
     assert!(report.contains("divergence "), "{report}");
     let text = fs::read_to_string(out.join("000.wat")).unwrap();
     assert!(text.starts_with("(module"), "{text}");
+    let page = fs::read_to_string(out.join("000.html")).unwrap();
+    let command = format!("switchback diff {wasm} --plant {plant}");
+    assert!(page.contains(&command) && page.contains("the sides part here"));
 
     let diff = switchback(&["diff", wasm, "--plant", plant]);
     assert_eq!((diff.status, diff.stderr.as_str()), (1, ""));
@@ -442,6 +445,54 @@ fn finish(child: Child) -> Run {
         stdout: text(stdout),
         stderr: text(stderr),
     }
+}
+
+/// `diff --html` writes a page for a divergence, also of an engine that does not
+/// come back, and nothing where there is nothing to show.
+#[test]
+fn diff_writes_a_page() {
+    let (folder, path) = file("m.wat", MODULE);
+    let out = folder.path().join("page.html");
+    let out = out.to_str().unwrap();
+    let agree = switchback(&["diff", &path, "--html", out]);
+    assert_eq!(agree.status, 0, "{}", agree.stderr);
+    assert!(!Path::new(out).exists());
+
+    let plant = ["--plant", "first-clause-only"];
+    let two = format!("{path}.wasm");
+    switchback(&["diff", &path, &two, "--html", out]).is_error(&["--html", "one FILE"]);
+    let nowhere = folder.path().join("no/such/folder/page.html");
+
+    // Each of the seeds' cases is long enough for this bug to show in one of them.
+    let found = (0..20).find_map(|seed| {
+        let case = folder.path().join(format!("{seed}.wasm"));
+        let case = case.to_str().unwrap().to_owned();
+        let seed = seed.to_string();
+        assert_eq!(
+            switchback(&["generate", "--seed", &seed, "-o", &case]).status,
+            0
+        );
+        let diff = switchback(&["diff", &case, "--html", out, plant[0], plant[1]]);
+        (diff.status == 1).then_some(case)
+    });
+    let case = found.expect("a case that shows the planted bug");
+    let page = fs::read_to_string(out).unwrap();
+    assert!(page.starts_with("<!DOCTYPE html>") && page.trim_end().ends_with("</html>"));
+    let arguments = [
+        "diff",
+        &case,
+        "--html",
+        nowhere.to_str().unwrap(),
+        plant[0],
+        plant[1],
+    ];
+    switchback(&arguments).is_error(&["no/such/folder/page.html"]);
+
+    // Nothing is done within a microsecond, so every engine is lost.
+    let hang = switchback(&["diff", &path, "--html", out, "--timeout", "1us"]);
+    assert_eq!(hang.status, 1, "{}", hang.stderr);
+    let page = fs::read_to_string(out).unwrap();
+    assert!(page.contains("hang of ") && page.contains("suspend $t"));
 }
 
 #[test]

@@ -10,13 +10,15 @@ use anyhow::{Context, bail};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use switchback::compare::Verdict;
 use switchback::engines::{self, Settings};
 use switchback::fuzzing::{CaseRunner, Compared};
-use switchback::report::Report;
+use switchback::observe::Observation;
 use switchback::report::text::{Palette, render};
+use switchback::report::{Report, html};
 
 /// Run modules on all engines and show the first difference.
 ///
@@ -30,6 +32,10 @@ pub struct Arguments {
     /// Write one JSON object.
     #[arg(long)]
     json: bool,
+    /// Write the divergence as a page for a browser to OUT; nothing is written if the
+    /// engines agree. Needs exactly one FILE.
+    #[arg(long, value_name = "OUT")]
+    html: Option<PathBuf>,
     /// Count a module that takes longer than this as a hang.
     #[arg(long, value_name = "TIME", default_value = "20s", value_parser = humantime::parse_duration)]
     timeout: Duration,
@@ -39,6 +45,9 @@ pub struct Arguments {
     /// Compare in this process and write what the parent process reads.
     #[arg(long, hide = true)]
     here: bool,
+    /// With --here: lay out, as this JSON says it, that engines were lost.
+    #[arg(long, hide = true, requires = "here")]
+    lost: Option<String>,
 }
 
 /// The JSON form.
@@ -63,6 +72,17 @@ struct FileSummary {
     /// The report for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<String>,
+    /// The page, if one was asked for and there is something to show.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    html: Option<String>,
+}
+
+/// What a child process is told of engines that were lost.
+#[derive(Serialize, Deserialize)]
+struct Lost {
+    kind: String,
+    engines: Vec<String>,
+    how: String,
 }
 
 pub fn main(arguments: Arguments) -> anyhow::Result<Finding> {
@@ -72,16 +92,32 @@ pub fn main(arguments: Arguments) -> anyhow::Result<Finding> {
     };
     if arguments.here {
         for path in &arguments.files {
-            output::json(&compare(path, &settings)?)?;
+            if let Some(lost) = &arguments.lost {
+                let lost: Lost = serde_json::from_str(lost)?;
+                let other = survivor(path, &lost, &settings)?;
+                output::text(&lost_page(path, &lost, &settings, other.as_ref())?)?;
+            } else {
+                output::json(&compare(path, &settings, arguments.html.is_some())?)?;
+            }
         }
         return Ok(Finding::Nothing);
     }
+    if arguments.html.is_some() && arguments.files.len() > 1 {
+        bail!(
+            "--html: needs exactly one FILE, not {}",
+            arguments.files.len()
+        );
+    }
     let mut files = Vec::new();
     for path in &arguments.files {
-        let Some(mut summary) = isolated(path, &settings, arguments.timeout)? else {
+        let page = arguments.html.is_some();
+        let Some(mut summary) = isolated(path, &settings, arguments.timeout, page)? else {
             // The child has said why.
             return Ok(Finding::Error);
         };
+        if let (Some(out), Some(page)) = (&arguments.html, summary.html.take()) {
+            fs::write(out, page).with_context(|| out.display().to_string())?;
+        }
         let text = summary.text.take().unwrap_or_default();
         if !arguments.json {
             output::text(&text)?;
@@ -103,11 +139,23 @@ pub fn main(arguments: Arguments) -> anyhow::Result<Finding> {
     })
 }
 
+/// The page of what a comparison of a module shows, if it shows anything: made in a
+/// child process.
+pub(super) fn page(
+    path: &Path,
+    settings: &Settings,
+    timeout: Duration,
+) -> anyhow::Result<Option<String>> {
+    let summary = isolated(path, settings, timeout, true)?;
+    Ok(summary.and_then(|summary| summary.html))
+}
+
 /// Compares in a child process; nothing, if that reported an error.
 fn isolated(
     path: &Path,
     settings: &Settings,
     timeout: Duration,
+    page: bool,
 ) -> anyhow::Result<Option<FileSummary>> {
     let with_plant = |mut arguments: Vec<OsString>| {
         if let Some(plant) = &settings.plant {
@@ -117,7 +165,12 @@ fn isolated(
         arguments.extend(["--".into(), path.into()]);
         arguments
     };
-    let arguments = with_plant(vec!["diff".into(), "--here".into()]);
+    let mut here: Vec<OsString> = vec!["diff".into(), "--here".into()];
+    if page {
+        // The child only looks whether it is there.
+        here.extend(["--html".into(), "-".into()]);
+    }
+    let arguments = with_plant(here);
     let ended = run_child(&arguments, timeout)?;
     let (kind, how) = match ended {
         Ended::Done { stdout } => {
@@ -135,6 +188,22 @@ fn isolated(
         matches!(ended, Ok(Ended::Died { .. } | Ended::Hung))
     };
     let engines: Vec<_> = engines::names().into_iter().filter(alone).collect();
+    let html = if page {
+        let lost = Lost {
+            kind: kind.to_owned(),
+            engines: engines.iter().map(|&engine| engine.to_owned()).collect(),
+            how: how.clone(),
+        };
+        let mut here = ["diff", "--here", "--lost"].map(OsString::from).to_vec();
+        here.push(serde_json::to_string(&lost)?.into());
+        Some(match run_child(&with_plant(here), timeout)? {
+            Ended::Done { stdout } => stdout,
+            // The reference shows nothing either; all else can still be told.
+            _ => lost_page(path, &lost, settings, None)?,
+        })
+    } else {
+        None
+    };
     let text = format!(
         "{}: {kind} of {}: {how}\n\nreproduce: {}\n",
         path.display(),
@@ -150,11 +219,46 @@ fn isolated(
         cut: None,
         divergence: Some(serde_json::json!({"kind": kind, "engines": engines, "how": how})),
         text: Some(text),
+        html,
     }))
 }
 
+/// The page of a case on which engines were lost.
+fn lost_page(
+    path: &Path,
+    lost: &Lost,
+    settings: &Settings,
+    reference: Option<&Observation>,
+) -> anyhow::Result<String> {
+    let page = html::Lost {
+        kind: &lost.kind,
+        engines: &lost.engines,
+        how: &lost.how,
+        reproduce: &command(path, settings),
+    };
+    let wasm = input::module(path)?;
+    Ok(html::lost(page, &file_name(path), &wasm, reference))
+}
+
+/// What the reference shows of a module, if it is none of the engines that were
+/// lost on it.
+fn survivor(path: &Path, lost: &Lost, settings: &Settings) -> anyhow::Result<Option<Observation>> {
+    let (reference, _) = engines::split_reference();
+    if lost.engines.iter().any(|engine| engine == reference.name) {
+        return Ok(None);
+    }
+    let wasm = input::module(path)?;
+    Ok(Some(CaseRunner::new(settings)?.reference(&wasm)))
+}
+
+/// What a page calls a module.
+fn file_name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or(path.as_os_str());
+    name.to_string_lossy().into_owned()
+}
+
 /// Compares in this process.
-fn compare(path: &Path, settings: &Settings) -> anyhow::Result<FileSummary> {
+fn compare(path: &Path, settings: &Settings, page: bool) -> anyhow::Result<FileSummary> {
     let wasm = input::module(path)?;
     let runner = CaseRunner::new(settings)?;
     let mut summary = FileSummary {
@@ -163,6 +267,7 @@ fn compare(path: &Path, settings: &Settings) -> anyhow::Result<FileSummary> {
         cut: None,
         divergence: None,
         text: None,
+        html: None,
     };
     let mut text = format!("{}: all engines agree\n", path.display());
     for traced in [true, false] {
@@ -194,6 +299,8 @@ fn compare(path: &Path, settings: &Settings) -> anyhow::Result<FileSummary> {
                 let reproduce = Some(command(path, settings));
                 let report = Report::new(&wasm, left, &reference, &divergence, reproduce);
                 text = format!("{}: {}", path.display(), render(&report, Palette::colour()));
+                summary.html = page
+                    .then(|| html::divergence(&report, &file_name(path), &wasm, left, &reference));
                 summary.agree = false;
                 summary.divergence = Some(serde_json::to_value(report)?);
                 break;

@@ -1,7 +1,7 @@
 //! `switchback fuzz`: the main job.
 
 use super::isolate::Isolated;
-use super::{Finding, output};
+use super::{Finding, diff, output};
 use anyhow::{Context, anyhow};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -25,8 +25,8 @@ use switchback::generate;
 /// the same cases, findings and digest, with any number of jobs. Cases run in
 /// worker processes, one per job, so that a crash or a hang of an engine is a
 /// finding like any other. Every finding is written to the folder of --out as
-/// NNN.wasm (the case), NNN.wat (its text) and NNN.txt (the report);
-/// `switchback diff NNN.wasm` shows it again.
+/// NNN.wasm (the case), NNN.wat (its text), NNN.txt (the report) and NNN.html (the
+/// report for a browser); `switchback diff NNN.wasm` shows it again.
 ///
 /// Ctrl-C ends a campaign with the summary.
 #[derive(Args)]
@@ -113,7 +113,8 @@ pub fn main(arguments: Arguments) -> anyhow::Result<Finding> {
     let mut keeper = Keeper {
         bar: progress_bar(&arguments),
         out: arguments.out.clone(),
-        plant: arguments.plant.clone(),
+        settings: settings.clone(),
+        timeout: arguments.timeout,
         next_number: 0,
         written: Vec::new(),
     };
@@ -169,7 +170,8 @@ fn progress_bar(arguments: &Arguments) -> ProgressBar {
 struct Keeper {
     bar: ProgressBar,
     out: PathBuf,
-    plant: Option<String>,
+    settings: Settings,
+    timeout: Duration,
     next_number: u32,
     written: Vec<Written>,
 }
@@ -234,10 +236,14 @@ impl Keeper {
             write(&base.with_extension("wat"), printed.as_bytes())?;
         }
         text += &format!("reproduce: switchback diff {}", path.display());
-        if let Some(plant) = &self.plant {
+        if let Some(plant) = &self.settings.plant {
             text += &format!(" --plant {plant}");
         }
         text.push('\n');
+        match diff::page(&path, &self.settings, self.timeout)? {
+            Some(page) => write(&base.with_extension("html"), page.as_bytes())?,
+            None => text += "there is no page: the module alone does not show it again\n",
+        }
         write(&report, text.as_bytes())?;
         Ok(path)
     }

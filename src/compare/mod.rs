@@ -145,7 +145,7 @@ pub fn compare(left: &Observation, right: &Observation) -> Verdict {
     }
 
     match (&left.state, &right.state) {
-        (Some(l), Some(r)) => match state(l, r) {
+        (Some(l), Some(r)) => match state(l, r).into_iter().next() {
             None => Verdict::Agree { cut: None },
             Some(difference) => diverge(Place::State, difference),
         },
@@ -243,11 +243,11 @@ fn step(
 
 /// Whether two events are the same; where only one side knows the place, that
 /// is no difference.
-fn same_event(left: &Event, right: &Event) -> bool {
+pub(crate) fn same_event(left: &Event, right: &Event) -> bool {
     left.kind == right.kind && same_where_known(left.at, right.at)
 }
 
-fn same_outcome(left: &Outcome, right: &Outcome) -> bool {
+pub(crate) fn same_outcome(left: &Outcome, right: &Outcome) -> bool {
     match (left, right) {
         (Outcome::Trapped { trap: l, at: la }, Outcome::Trapped { trap: r, at: ra }) => {
             l == r && same_where_known(*la, *ra)
@@ -274,11 +274,13 @@ fn same_where_known<T: PartialEq>(left: Option<T>, right: Option<T>) -> bool {
     }
 }
 
-/// The first difference between two states.
-fn state(left: &State, right: &State) -> Option<Difference> {
+/// The differences between two states, in the order of [`State`]'s fields. A table
+/// or memory whose size differs is not looked into.
+pub(crate) fn state(left: &State, right: &State) -> Vec<Difference> {
+    let mut all = Vec::new();
     for (index, (l, r)) in left.globals.iter().zip(&right.globals).enumerate() {
         if !l.agrees(*r) {
-            return Some(Difference::Global {
+            all.push(Difference::Global {
                 index,
                 left: *l,
                 right: *r,
@@ -287,19 +289,18 @@ fn state(left: &State, right: &State) -> Option<Difference> {
     }
     for (index, (l, r)) in left.memories.iter().zip(&right.memories).enumerate() {
         if l.pages != r.pages {
-            return Some(Difference::MemorySize {
+            all.push(Difference::MemorySize {
                 index,
                 left: l.pages,
                 right: r.pages,
             });
-        }
-        if l.hash != r.hash {
+        } else if l.hash != r.hash {
             let bytes = l.differences(r).take(16).map(|address| ByteDifference {
                 address,
                 left: l.byte(address),
                 right: r.byte(address),
             });
-            return Some(Difference::MemoryBytes {
+            all.push(Difference::MemoryBytes {
                 index,
                 count: l.differences(r).count(),
                 first: bytes.collect(),
@@ -308,26 +309,26 @@ fn state(left: &State, right: &State) -> Option<Difference> {
     }
     for (index, (l, r)) in left.tables.iter().zip(&right.tables).enumerate() {
         if l.size != r.size {
-            return Some(Difference::TableSize {
+            all.push(Difference::TableSize {
                 index,
                 left: l.size,
                 right: r.size,
             });
+            continue;
         }
         let elements = l.elements.len().max(r.elements.len());
-        if let Some(element) = (0..elements).find(|&i| !l.element(i).agrees(r.element(i))) {
-            return Some(Difference::TableElement {
-                index,
-                element,
-                left: l.element(element),
-                right: r.element(element),
-            });
-        }
+        let differing = (0..elements).filter(|&i| !l.element(i).agrees(r.element(i)));
+        all.extend(differing.map(|element| Difference::TableElement {
+            index,
+            element,
+            left: l.element(element),
+            right: r.element(element),
+        }));
     }
     let continuations = left.continuations.iter().zip(&right.continuations);
     for (l, r) in continuations {
         if l.consumed != r.consumed || !l.value().agrees(r.value()) {
-            return Some(Difference::Continuation {
+            all.push(Difference::Continuation {
                 left: *l,
                 right: *r,
             });
@@ -343,10 +344,13 @@ fn state(left: &State, right: &State) -> Option<Difference> {
             s.continuations.len(),
         ]
     };
-    (shape(left) != shape(right)).then(|| Difference::Shape {
-        left: shape(left),
-        right: shape(right),
-    })
+    if shape(left) != shape(right) {
+        all.push(Difference::Shape {
+            left: shape(left),
+            right: shape(right),
+        });
+    }
+    all
 }
 
 #[cfg(test)]

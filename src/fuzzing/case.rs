@@ -165,6 +165,15 @@ impl CaseRunner {
         report
     }
 
+    /// Runs a module on the reference alone.
+    ///
+    /// # Panics
+    ///
+    /// If it does.
+    pub fn reference(&self, wasm: &[u8]) -> Observation {
+        observe::observe(self.reference.as_ref(), wasm)
+    }
+
     /// Runs a module on the reference and then on the engines under test, and
     /// compares each of them with it.
     ///

@@ -73,8 +73,8 @@ impl fmt::Display for Value {
         match *self {
             Value::I32(v) => write!(f, "i32 {v}"),
             Value::I64(v) => write!(f, "i64 {v}"),
-            Value::F32(bits) => write!(f, "f32 {} ({bits:#010x})", f32::from_bits(bits)),
-            Value::F64(bits) => write!(f, "f64 {} ({bits:#018x})", f64::from_bits(bits)),
+            Value::F32(bits) => write!(f, "f32 {:?} ({bits:#010x})", f32::from_bits(bits)),
+            Value::F64(bits) => write!(f, "f64 {:?} ({bits:#018x})", f64::from_bits(bits)),
             Value::V128(bits) => write!(f, "v128 {bits:#034x}"),
             Value::Null => write!(f, "null"),
             Value::Func(address) => write!(f, "func {address}"),

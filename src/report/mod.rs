@@ -1,10 +1,15 @@
 //! Verdicts for people: what differs, and at which instruction.
 //!
 //! [`Report`] gathers what is worth knowing about a divergence, once; a format
-//! only lays it out. There is a text format ([`text`]), and the JSON form is the
-//! serialised report. Formats to come are further files beside `text`.
+//! only lays it out. There is a text format ([`text`]), a page for a browser
+//! ([`html`]), which also shows the whole of both observations, and the JSON form
+//! is the serialised report.
 
+mod align;
+mod describe;
+pub mod html;
 mod source;
+mod stacks;
 pub mod text;
 
 pub use source::{Excerpt, Line};

@@ -36,16 +36,19 @@ pub(super) fn explain(wasm: &[u8], location: Location) -> (String, Option<Excerp
     (function, excerpt(wasm, location.offset.into()))
 }
 
-fn excerpt(wasm: &[u8], offset: u64) -> Option<Excerpt> {
+/// The module's text, line by line; nothing if it cannot be printed.
+pub(super) fn lines(wasm: &[u8]) -> Option<Vec<Line>> {
     let mut storage = String::new();
-    let lines: Vec<Line> = wasmprinter::Config::new()
-        .offsets_and_lines(wasm, &mut storage)
-        .ok()?
-        .map(|(offset, text)| Line {
-            offset,
-            text: text.trim_end().to_owned(),
-        })
-        .collect();
+    let lines = wasmprinter::Config::new().offsets_and_lines(wasm, &mut storage);
+    let line = |(offset, text): (_, &str)| Line {
+        offset,
+        text: text.trim_end().to_owned(),
+    };
+    Some(lines.ok()?.map(line).collect())
+}
+
+fn excerpt(wasm: &[u8], offset: u64) -> Option<Excerpt> {
+    let lines = lines(wasm)?;
     let index = lines.iter().position(|line| line.offset == Some(offset))?;
     let start = index.saturating_sub(AROUND);
     let end = (index + 1 + AROUND).min(lines.len());
@@ -78,7 +81,8 @@ fn function_name(wasm: &[u8], function: u32) -> Option<String> {
                     };
                     let named = functions.into_iter().flatten();
                     if let Some(name) = named.into_iter().find(|n| n.index == function) {
-                        return Some(format!("{function} (${})", name.name));
+                        // A name can have anything in it, such as a change of direction.
+                        return Some(format!("{function} (${})", name.name.escape_debug()));
                     }
                 }
             }

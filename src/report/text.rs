@@ -1,5 +1,6 @@
 //! The text format: for terminals and for the `.txt` file of a finding.
 
+use super::describe::{Described, describe};
 use super::{Instruction, Relation, Report, Row};
 use crate::compare::Difference;
 use anstyle::{AnsiColor, Style};
@@ -97,80 +98,14 @@ fn sides(out: &mut String, report: &Report, palette: Palette, l: &str, r: &str) 
 }
 
 fn difference(out: &mut String, report: &Report, palette: Palette) {
-    let (subject, l, r) = match &report.divergence.difference {
-        Difference::Outcome { left, right } => {
-            ("outcome".to_owned(), left.to_string(), right.to_string())
-        }
-        Difference::Event { left, right, .. } => {
-            let show = |event: &Option<crate::observe::Event>| match event {
-                Some(event) => match event.at {
-                    Some(at) => format!("{} ({at})", event.kind),
-                    None => event.kind.to_string(),
-                },
-                None => "no further event".to_owned(),
-            };
-            ("event".to_owned(), show(left), show(right))
-        }
-        Difference::Global { index, left, right } => (
-            format!("global {index}"),
-            left.to_string(),
-            right.to_string(),
-        ),
-        Difference::MemorySize { index, left, right } => (
-            format!("size of memory {index}"),
-            format!("{left} pages"),
-            format!("{right} pages"),
-        ),
-        Difference::MemoryBytes {
-            index,
-            count,
-            first,
-        } => {
-            let list = |byte: fn(&crate::compare::ByteDifference) -> u8| {
-                let bytes = first
-                    .iter()
-                    .map(|d| format!("{:#x}: {:02x}", d.address, byte(d)));
-                let more = if *count > first.len() { ", …" } else { "" };
-                bytes.collect::<Vec<_>>().join(", ") + more
-            };
-            (
-                format!("memory {index}, {count} bytes"),
-                list(|d| d.left),
-                list(|d| d.right),
-            )
-        }
-        Difference::TableSize { index, left, right } => (
-            format!("size of table {index}"),
-            format!("{left} elements"),
-            format!("{right} elements"),
-        ),
-        Difference::TableElement {
-            index,
-            element,
-            left,
-            right,
-        } => (
-            format!("table {index}, element {element}"),
-            left.to_string(),
-            right.to_string(),
-        ),
-        Difference::Continuation { left, right } => {
-            let subject = "continuation that the state refers to".to_owned();
-            (subject, left.to_string(), right.to_string())
-        }
-        Difference::Shape { left, right } => {
-            let show = |[globals, memories, tables, continuations]: [usize; 4]| {
-                format!(
-                    "{globals} globals, {memories} memories, {tables} tables, \
-                     {continuations} continuations"
-                )
-            };
-            ("shape of the state".to_owned(), show(*left), show(*right))
-        }
-    };
+    let Described {
+        subject,
+        left,
+        right,
+    } = describe(&report.divergence.difference);
     let heading = palette.heading;
     line(out, format_args!("{heading}{subject}{heading:#}"));
-    sides(out, report, palette, &l, &r);
+    sides(out, report, palette, &left, &right);
 }
 
 fn source(out: &mut String, instruction: &Instruction, palette: Palette) {
