@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::code::{Code, Instr};
 use crate::config::{Config, Dispatch, Limits};
 use crate::error::{Exhausted, Location, TrapKind};
-use crate::exec::{Pc, STOP, Step};
+use crate::exec::{CHANGE, Pc, STOP, Step};
 use crate::heap::object::Objects;
 use crate::heap::{Continuations, Exceptions};
 use crate::instance::InstanceData;
@@ -35,6 +35,13 @@ pub(crate) enum Stop {
     Suspended(u32),
     /// A limit was reached.
     Exhausted(Exhausted),
+    // The dispatch loop's own business, see `Machine::execute`:
+    /// The running stack needs this many slots; then execute the instruction again.
+    Grow(usize),
+    /// The heap is to be collected; then execute the instruction again.
+    Collect,
+    /// A handler is to be found for this exception.
+    Throw(u32),
 }
 
 /// What a call has to restore when it returns.
@@ -128,6 +135,10 @@ pub(crate) struct Machine {
     pub memory0: u32,
     /// That memory's bytes, while the dispatch loop runs.
     pub memory: Vec<u8>,
+    /// Whether they are there and not in their place.
+    pub memory_out: bool,
+    /// Whether the executing instruction is executed again, after a collection.
+    pub collected: bool,
     /// Why a handler stops the dispatch loop.
     pub stop: Stop,
     pub current: Option<StackId>,
@@ -179,6 +190,8 @@ impl Machine {
             instance: NOWHERE,
             memory0: u32::MAX,
             memory: Vec::new(),
+            memory_out: false,
+            collected: false,
             stop: Stop::Done,
             current: None,
             chain: 0,
@@ -209,34 +222,6 @@ impl Machine {
         }
     }
 
-    /// An operand of the current frame.
-    #[inline(always)]
-    pub fn get(&self, slot: u32) -> u64 {
-        self.values[self.fp + slot as usize]
-    }
-
-    /// Writes an operand of the current frame.
-    #[inline(always)]
-    pub fn set(&mut self, slot: u32, value: u64) {
-        let at = self.fp + slot as usize;
-        self.values[at] = value;
-    }
-
-    /// A vector operand: low half, high half.
-    #[inline(always)]
-    pub fn get_wide(&self, slot: u32) -> [u64; 2] {
-        let at = self.fp + slot as usize;
-        [self.values[at], self.values[at + 1]]
-    }
-
-    /// Writes a vector operand.
-    #[inline(always)]
-    pub fn set_wide(&mut self, slot: u32, value: [u64; 2]) {
-        let at = self.fp + slot as usize;
-        self.values[at] = value[0];
-        self.values[at + 1] = value[1];
-    }
-
     /// The current instance.
     #[inline(always)]
     pub fn instance(&self) -> &InstanceData {
@@ -249,7 +234,7 @@ impl Machine {
         &self.instance().module.code
     }
 
-    /// Makes `len` slots of the running stack exist.
+    /// Makes `len` slots of the running stack exist, whose values are in the machine.
     #[inline(always)]
     pub fn reserve(&mut self, len: usize) -> Step {
         if len > self.values.len() {
@@ -263,9 +248,6 @@ impl Machine {
     fn grow(&mut self, len: usize) -> Step {
         let len = len.max(2 * self.values.len()).max(32);
         let more = (len - self.values.len()) as u64;
-        if self.stacks.slots + more > self.limits.stack_slots {
-            self.collect();
-        }
         if self.stacks.slots + more > self.limits.stack_slots {
             return Err(Stop::Exhausted(Exhausted::CallStack));
         }
@@ -293,12 +275,19 @@ impl Machine {
         }
     }
 
+    #[inline(never)]
     fn change_instance(&mut self, instance: u32) {
         self.instance = instance;
         if instance != NOWHERE {
             let data = &self.instances[instance as usize];
+            let memory0 = data.memories.first().copied().unwrap_or(u32::MAX);
             self.instrs = data.module.code.instrs.clone();
-            self.memory0 = data.memories.first().copied().unwrap_or(u32::MAX);
+            if memory0 != self.memory0 {
+                let out = self.memory_out;
+                self.put_memory(false);
+                self.memory0 = memory0;
+                self.put_memory(out);
+            }
         }
     }
 
@@ -343,15 +332,15 @@ impl Machine {
         }
     }
 
-    /// Returns from the current frame, at whose base the results stand.
+    /// Returns from the current frame, which begins with the results.
     #[inline(always)]
-    pub fn return_to_caller(&mut self) -> Step {
+    pub fn return_to_caller(&mut self, results: &[u64]) -> Step {
         let Some(frame) = self.frames.pop() else {
             unreachable!("every function runs in a frame")
         };
         self.depth -= 1;
         if frame.pc == BASE {
-            return self.stack_returned();
+            return self.stack_returned(results);
         }
         self.pc = frame.pc as usize;
         self.fp = frame.fp as usize;
@@ -359,11 +348,49 @@ impl Machine {
         Ok(())
     }
 
-    /// What a handler answers that traps.
+    /// Returns from a host function that stood for the whole frame.
+    pub fn return_from_host(&mut self) -> Step {
+        let (held, values) = (self.running(), std::mem::take(&mut self.values));
+        let step = self.return_to_caller(&values[self.fp..]);
+        self.settle(held, values);
+        step
+    }
+
+    /// What the handler of the instruction at `pc` answers that traps.
     #[cold]
-    pub fn trap(&mut self, kind: TrapKind) -> Pc {
-        self.stop = Stop::Trap(kind);
+    pub fn trap(&mut self, pc: Pc, kind: TrapKind) -> Pc {
+        self.stop(pc, Stop::Trap(kind))
+    }
+
+    /// What the handler of the instruction at `pc` answers that stops.
+    #[cold]
+    pub fn stop(&mut self, pc: Pc, stop: Stop) -> Pc {
+        self.pc = pc + 1;
+        self.stop = stop;
         STOP
+    }
+
+    /// What a handler answers that does something that may stop, and then goes on with the
+    /// next instruction.
+    #[inline(always)]
+    pub fn attempt(&mut self, pc: Pc, step: impl FnOnce(&mut Self) -> Step) -> Pc {
+        self.pc = pc + 1;
+        match step(self) {
+            Ok(()) => pc + 1,
+            Err(stop) => {
+                self.stop = stop;
+                STOP
+            }
+        }
+    }
+
+    /// What a handler answers that may change the running stack or the instance.
+    #[inline(always)]
+    pub fn change(&mut self, pc: Pc, step: impl FnOnce(&mut Self) -> Step) -> Pc {
+        match self.attempt(pc, step) {
+            STOP => STOP,
+            _ => CHANGE,
+        }
     }
 
     /// The executing instruction's place in its module.

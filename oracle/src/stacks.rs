@@ -38,6 +38,8 @@ pub(crate) struct Stack {
     pub fp: usize,
     pub instance: u32,
     pub parent: Option<StackId>,
+    /// Whether it waits for its next use.
+    idle: bool,
     /// Meaningful where there is a parent.
     pub resumed_at: ResumeSite,
 }
@@ -51,6 +53,7 @@ impl Stack {
             fp: 0,
             instance: NOWHERE,
             parent: None,
+            idle: false,
             resumed_at: ResumeSite {
                 instance: NOWHERE,
                 site: 0,
@@ -83,19 +86,22 @@ impl Stacks {
 
     /// A stack without frames.
     pub fn allocate(&mut self) -> StackId {
-        self.free.pop().unwrap_or_else(|| {
-            self.list.push(Stack::new());
-            StackId(self.list.len() as u32 - 1)
-        })
+        match self.free.pop() {
+            Some(id) => {
+                self.get_mut(id).idle = false;
+                id
+            }
+            None => {
+                self.list.push(Stack::new());
+                StackId(self.list.len() as u32 - 1)
+            }
+        }
     }
 
     /// Takes a finished stack back for its next use.
     pub fn release(&mut self, id: StackId) {
         let stack = &mut self.list[id.0 as usize];
-        if stack.values.len() > KEPT_SLOTS {
-            self.slots -= stack.values.len() as u64;
-            stack.values = Vec::new();
-        }
+        stack.idle = true;
         if stack.frames.capacity() > KEPT_SLOTS {
             stack.frames = Vec::new();
         }
@@ -105,6 +111,18 @@ impl Stacks {
         stack.instance = NOWHERE;
         stack.parent = None;
         self.free.push(id);
+        let values = std::mem::take(&mut self.list[id.0 as usize].values);
+        self.rest(id, values);
+    }
+
+    /// Gives a stack back its values, which the dispatch loop had while the stack ran.
+    pub fn rest(&mut self, id: StackId, values: Vec<u64>) {
+        let stack = &mut self.list[id.0 as usize];
+        if stack.idle && values.len() > KEPT_SLOTS {
+            self.slots -= values.len() as u64;
+        } else {
+            stack.values = values;
+        }
     }
 }
 
@@ -157,10 +175,9 @@ impl Machine {
         self.invoke(addr)
     }
 
-    /// The first function of the running stack returned; its results stand at the stack's
-    /// base. The specification's rule: a handler frame around values is the values.
+    /// The first function of the running stack returned these results. The specification's rule: a handler frame around values is the values.
     #[cold]
-    pub fn stack_returned(&mut self) -> Step {
+    pub fn stack_returned(&mut self, results: &[u64]) -> Step {
         let id = self.running();
         let stack = self.stacks.get(id);
         let at = stack.resumed_at;
@@ -172,11 +189,11 @@ impl Machine {
         self.chain -= 1;
         let site = &self.instances[at.instance as usize].module.code.sites[at.site as usize];
         let slots = site.result_slots as usize;
-        let from = &self.stacks.get(id).values[..slots];
-        self.values[at.results_at..at.results_at + slots].copy_from_slice(from);
+        let results = &results[..slots];
+        self.values[at.results_at..at.results_at + slots].copy_from_slice(results);
         if self.tracing {
             let types = site.results.clone();
-            let values = self.trace_values(&types, at.results_at);
+            let values = self.trace_values(&types, results);
             self.record(EventKind::Return {
                 values,
                 depth: self.chain,

@@ -241,7 +241,9 @@ impl<T> Store<T> {
                     payload,
                 })
             }
-            Stop::Done | Stop::Host => unreachable!("these do not end a call"),
+            Stop::Done | Stop::Host | Stop::Grow(_) | Stop::Collect | Stop::Throw(_) => {
+                unreachable!("these do not end a call")
+            }
         }
     }
 
@@ -264,7 +266,9 @@ impl<T> Store<T> {
         }
         let args = self.read_values(ty.params(), base);
         if self.machine.tracing {
-            let values = self.machine.trace_values(ty.params(), base);
+            let values = self
+                .machine
+                .trace_values(ty.params(), &self.machine.values[base..]);
             self.machine.record(EventKind::HostCall {
                 function: addr,
                 values,
@@ -286,14 +290,16 @@ impl<T> Store<T> {
         }
         self.write_values(ty.results(), &results, base)?;
         if self.machine.tracing {
-            let values = self.machine.trace_values(ty.results(), base);
+            let values = self
+                .machine
+                .trace_values(ty.results(), &self.machine.values[base..]);
             self.machine.record(EventKind::HostReturn {
                 function: addr,
                 values,
             });
         }
         Ok(if returns {
-            self.machine.return_to_caller()
+            self.machine.return_from_host()
         } else {
             Ok(())
         })

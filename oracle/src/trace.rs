@@ -150,7 +150,7 @@ impl Machine {
     }
 
     /// Values in consecutive slots.
-    fn trace_slots(&self, types: &[ValType], mut slots: &[u64]) -> Vec<Value> {
+    pub(crate) fn trace_values(&self, types: &[ValType], mut slots: &[u64]) -> Vec<Value> {
         types
             .iter()
             .map(|&ty| {
@@ -162,15 +162,10 @@ impl Machine {
             .collect()
     }
 
-    /// Values that stand at `at` in the running stack.
-    pub(crate) fn trace_values(&self, types: &[ValType], at: usize) -> Vec<Value> {
-        self.trace_slots(types, &self.values[at..])
-    }
-
     /// Tag and payload of an exception.
     pub(crate) fn trace_exception(&self, exn: u32) -> (u32, Vec<Value>) {
         let data = self.exceptions.get(exn);
         let types = &self.tags[data.tag as usize].ty.params;
-        (data.tag, self.trace_slots(types, &data.payload))
+        (data.tag, self.trace_values(types, &data.payload))
     }
 }

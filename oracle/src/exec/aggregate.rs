@@ -5,8 +5,10 @@
 //! operands as they are. Packed fields are kept zero-extended; only the signed accesses
 //! look at their width. In stores `d` is the field's [`Width`].
 
-use super::Step;
+use super::frame::{get, get_wide, set, set_wide};
 use super::memory::range;
+use super::numeric::Number;
+use super::{Pc, Slots, Step};
 use crate::code::Instr;
 use crate::error::{Exhausted, TrapKind};
 use crate::heap::object::Object;
@@ -73,16 +75,20 @@ fn element_bytes(storage: Storage) -> usize {
     }
 }
 
+/// The object that a reference stands for.
+fn object(f: &Slots, slot: u32, null: Stop) -> Result<u32, Stop> {
+    match get(f, slot) {
+        NULL => Err(null),
+        word => Ok(word_object(word)),
+    }
+}
+
 impl Machine {
     fn allocate_object(&mut self, object: Object) -> Result<u64, Stop> {
-        self.collect_if_needed();
         let cost = object.cost();
-        if self.objects.slots() + cost > self.limits.heap_slots {
-            self.collect();
-            if self.objects.slots() + cost > self.limits.heap_slots {
-                return Err(Stop::Exhausted(Exhausted::Memory));
-            }
-        }
+        self.before_allocation(Exhausted::Memory, |m| {
+            m.objects.slots() + cost > m.limits.heap_slots
+        })?;
         Ok(object_word(self.objects.add(object)))
     }
 
@@ -93,13 +99,6 @@ impl Machine {
             return Err(Stop::Exhausted(Exhausted::Memory));
         }
         Ok(())
-    }
-
-    fn object(&self, slot: u32, null: Stop) -> Result<u32, Stop> {
-        match self.get(slot) {
-            NULL => Err(null),
-            word => Ok(word_object(word)),
-        }
     }
 
     /// Whether a reference is of a type.
@@ -121,81 +120,89 @@ impl Machine {
 }
 
 /// `struct.new`: the fields' values stand from `a` on; `b` is the site.
-pub(crate) fn struct_new(m: &mut Machine, i: Instr) -> Step {
-    let site = &m.code().aggregates[i.b as usize];
-    let at = m.fp + i.a as usize;
-    let mut slots = m.values[at..at + site.slots as usize].to_vec();
-    for &(slot, width) in &site.packed {
-        slots[slot as usize] = width.pack(slots[slot as usize]);
-    }
-    let ty = site.ty;
-    let word = m.allocate_object(Object::new(ty, slots))?;
-    m.set(i.c, word);
-    Ok(())
+pub(crate) fn struct_new(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+    m.attempt(pc, |m| {
+        let site = &m.code().aggregates[i.b as usize];
+        let at = i.a as usize;
+        let mut slots = f[at..at + site.slots as usize].to_vec();
+        for &(slot, width) in &site.packed {
+            slots[slot as usize] = width.pack(slots[slot as usize]);
+        }
+        let ty = site.ty;
+        let word = m.allocate_object(Object::new(ty, slots))?;
+        set(f, i.c, word);
+        Ok(())
+    })
 }
 
 /// `struct.new_default`: `b` is the site.
-pub(crate) fn struct_new_default(m: &mut Machine, i: Instr) -> Step {
-    let site = &m.code().aggregates[i.b as usize];
-    let object = Object::new(site.ty, vec![0; site.slots as usize]);
-    let word = m.allocate_object(object)?;
-    m.set(i.c, word);
-    Ok(())
+pub(crate) fn struct_new_default(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+    m.attempt(pc, |m| {
+        let site = &m.code().aggregates[i.b as usize];
+        let object = Object::new(site.ty, vec![0; site.slots as usize]);
+        let word = m.allocate_object(object)?;
+        set(f, i.c, word);
+        Ok(())
+    })
 }
 
 /// `struct.get` and `struct.get_u`: `b` is the field's slot.
-pub(crate) fn struct_get(m: &mut Machine, i: Instr) -> Step {
-    let place = m.object(i.a, NULL_STRUCTURE)?;
-    let word = m.objects.get(place).slots[i.b as usize];
-    m.set(i.c, word);
-    Ok(())
+pub(crate) fn struct_get(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+    m.attempt(pc, |m| {
+        let place = object(f, i.a, NULL_STRUCTURE)?;
+        let word = m.objects.get(place).slots[i.b as usize];
+        set(f, i.c, word);
+        Ok(())
+    })
 }
 
 /// `struct.get` of a vector.
-pub(crate) fn struct_get_wide(m: &mut Machine, i: Instr) -> Step {
-    let place = m.object(i.a, NULL_STRUCTURE)?;
-    let slots = &m.objects.get(place).slots;
-    let value = [slots[i.b as usize], slots[i.b as usize + 1]];
-    m.set_wide(i.c, value);
-    Ok(())
+pub(crate) fn struct_get_wide(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+    m.attempt(pc, |m| {
+        let place = object(f, i.a, NULL_STRUCTURE)?;
+        let slots = &m.objects.get(place).slots;
+        let value = [slots[i.b as usize], slots[i.b as usize + 1]];
+        set_wide(f, i.c, value);
+        Ok(())
+    })
 }
 
 /// `struct.get_s` of 8 bits.
-pub(crate) fn struct_get_s8(m: &mut Machine, i: Instr) -> Step {
-    struct_get(m, i)?;
-    sign_extend_8(m, i.c)
+pub(crate) fn struct_get_s8(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+    m.attempt(pc, |m| {
+        let place = object(f, i.a, NULL_STRUCTURE)?;
+        let word = m.objects.get(place).slots[i.b as usize];
+        set(f, i.c, i32::from(word as i8).into_slot());
+        Ok(())
+    })
 }
 
 /// `struct.get_s` of 16 bits.
-pub(crate) fn struct_get_s16(m: &mut Machine, i: Instr) -> Step {
-    struct_get(m, i)?;
-    sign_extend_16(m, i.c)
-}
-
-fn sign_extend_8(m: &mut Machine, slot: u32) -> Step {
-    let word = m.get(slot) as i8;
-    m.set(slot, u64::from(i32::from(word) as u32));
-    Ok(())
-}
-
-fn sign_extend_16(m: &mut Machine, slot: u32) -> Step {
-    let word = m.get(slot) as i16;
-    m.set(slot, u64::from(i32::from(word) as u32));
-    Ok(())
+pub(crate) fn struct_get_s16(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+    m.attempt(pc, |m| {
+        let place = object(f, i.a, NULL_STRUCTURE)?;
+        let word = m.objects.get(place).slots[i.b as usize];
+        set(f, i.c, i32::from(word as i16).into_slot());
+        Ok(())
+    })
 }
 
 /// `struct.set`: `b` is the field's slot, `c` the value.
-pub(crate) fn struct_set(m: &mut Machine, i: Instr) -> Step {
-    let place = m.object(i.a, NULL_STRUCTURE)?;
-    write_field(m, place, i.b as usize, i.c, Width::decode(i.d));
-    Ok(())
+pub(crate) fn struct_set(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+    m.attempt(pc, |m| {
+        let place = object(f, i.a, NULL_STRUCTURE)?;
+        write_field(m, f, place, i.b as usize, i);
+        Ok(())
+    })
 }
 
-fn write_field(m: &mut Machine, place: u32, at: usize, value: u32, width: Width) {
+/// Writes the value in slot `c` to an object's slot.
+fn write_field(m: &mut Machine, f: &Slots, place: u32, at: usize, i: &Instr) {
+    let width = Width::decode(i.d);
     let [low, high] = if width == Width::Wide {
-        m.get_wide(value)
+        get_wide(f, i.c)
     } else {
-        [m.get(value), 0]
+        [get(f, i.c), 0]
     };
     let slots = &mut m.objects.get_mut(place).slots;
     slots[at] = width.pack(low);
@@ -205,120 +212,149 @@ fn write_field(m: &mut Machine, place: u32, at: usize, value: u32, width: Width)
 }
 
 /// `array.new`: value and length from `a` on; `b` is the site.
-pub(crate) fn array_new(m: &mut Machine, i: Instr) -> Step {
-    let site = &m.code().aggregates[i.b as usize];
-    let (ty, width) = (site.ty, Width::of(site.element));
-    let (value, len) = if width == Width::Wide {
-        (m.get_wide(i.a), m.get(i.a + 2))
-    } else {
-        ([width.pack(m.get(i.a)), 0], m.get(i.a + 1))
-    };
-    m.check_array(len, width)?;
-    let slots = value[..width.slots()].repeat(len as usize);
-    let word = m.allocate_object(Object::new(ty, slots))?;
-    m.set(i.c, word);
-    Ok(())
+pub(crate) fn array_new(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+    m.attempt(pc, |m| {
+        let site = &m.code().aggregates[i.b as usize];
+        let (ty, width) = (site.ty, Width::of(site.element));
+        let (value, len) = if width == Width::Wide {
+            (get_wide(f, i.a), get(f, i.a + 2))
+        } else {
+            ([width.pack(get(f, i.a)), 0], get(f, i.a + 1))
+        };
+        m.check_array(len, width)?;
+        let slots = value[..width.slots()].repeat(len as usize);
+        let word = m.allocate_object(Object::new(ty, slots))?;
+        set(f, i.c, word);
+        Ok(())
+    })
 }
 
 /// `array.new_default`: `a` is the length, `b` the site.
-pub(crate) fn array_new_default(m: &mut Machine, i: Instr) -> Step {
-    let site = &m.code().aggregates[i.b as usize];
-    let (ty, width) = (site.ty, Width::of(site.element));
-    let len = m.get(i.a);
-    m.check_array(len, width)?;
-    let slots = vec![0; len as usize * width.slots()];
-    let word = m.allocate_object(Object::new(ty, slots))?;
-    m.set(i.c, word);
-    Ok(())
+pub(crate) fn array_new_default(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+    m.attempt(pc, |m| {
+        let site = &m.code().aggregates[i.b as usize];
+        let (ty, width) = (site.ty, Width::of(site.element));
+        let len = get(f, i.a);
+        m.check_array(len, width)?;
+        let slots = vec![0; len as usize * width.slots()];
+        let word = m.allocate_object(Object::new(ty, slots))?;
+        set(f, i.c, word);
+        Ok(())
+    })
 }
 
 /// `array.new_fixed`: `d` values stand from `a` on; `b` is the site.
-pub(crate) fn array_new_fixed(m: &mut Machine, i: Instr) -> Step {
-    let site = &m.code().aggregates[i.b as usize];
-    let (ty, width) = (site.ty, Width::of(site.element));
-    let at = m.fp + i.a as usize;
-    let slots = &m.values[at..at + usize::from(i.d) * width.slots()];
-    let slots = slots.iter().map(|&word| width.pack(word)).collect();
-    let word = m.allocate_object(Object::new(ty, slots))?;
-    m.set(i.c, word);
-    Ok(())
+pub(crate) fn array_new_fixed(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+    m.attempt(pc, |m| {
+        let site = &m.code().aggregates[i.b as usize];
+        let (ty, width) = (site.ty, Width::of(site.element));
+        let at = i.a as usize;
+        let slots = &f[at..at + usize::from(i.d) * width.slots()];
+        let slots = slots.iter().map(|&word| width.pack(word)).collect();
+        let word = m.allocate_object(Object::new(ty, slots))?;
+        set(f, i.c, word);
+        Ok(())
+    })
 }
 
 /// `array.new_data`: offset and length from `a` on; `b` is the site.
-pub(crate) fn array_new_data(m: &mut Machine, i: Instr) -> Step {
-    let site = &m.code().aggregates[i.b as usize];
-    let (ty, element, segment) = (site.ty, site.element, site.segment);
-    let (from, len) = (m.get(i.a), m.get(i.a + 1));
-    let slots = m.data_slots(segment, element, from, len)?;
-    m.check_array(len, Width::of(element))?;
-    let word = m.allocate_object(Object::new(ty, slots))?;
-    m.set(i.c, word);
-    Ok(())
+pub(crate) fn array_new_data(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+    m.attempt(pc, |m| {
+        let site = &m.code().aggregates[i.b as usize];
+        let (ty, element, segment) = (site.ty, site.element, site.segment);
+        let (from, len) = (get(f, i.a), get(f, i.a + 1));
+        let slots = m.data_slots(segment, element, from, len)?;
+        m.check_array(len, Width::of(element))?;
+        let word = m.allocate_object(Object::new(ty, slots))?;
+        set(f, i.c, word);
+        Ok(())
+    })
 }
 
 /// `array.new_elem`: offset and length from `a` on; `b` is the site.
-pub(crate) fn array_new_elem(m: &mut Machine, i: Instr) -> Step {
-    let site = &m.code().aggregates[i.b as usize];
-    let (ty, segment) = (site.ty, site.segment);
-    let (from, len) = (m.get(i.a), m.get(i.a + 1));
-    let slots = m.element_slots(segment, from, len)?;
-    let word = m.allocate_object(Object::new(ty, slots))?;
-    m.set(i.c, word);
-    Ok(())
+pub(crate) fn array_new_elem(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+    m.attempt(pc, |m| {
+        let site = &m.code().aggregates[i.b as usize];
+        let (ty, segment) = (site.ty, site.segment);
+        let (from, len) = (get(f, i.a), get(f, i.a + 1));
+        let slots = m.element_slots(segment, from, len)?;
+        let word = m.allocate_object(Object::new(ty, slots))?;
+        set(f, i.c, word);
+        Ok(())
+    })
+}
+
+/// The word of an element of an array in slot `a`, by the index in slot `b`.
+fn element(m: &Machine, f: &Slots, i: &Instr) -> Result<u64, Stop> {
+    let place = object(f, i.a, NULL_ARRAY)?;
+    let index = get(f, i.b) as usize;
+    let word = m.objects.get(place).slots.get(index);
+    word.copied().ok_or(ARRAY_BOUNDS)
 }
 
 /// `array.get` and `array.get_u`: `b` has the index.
-pub(crate) fn array_get(m: &mut Machine, i: Instr) -> Step {
-    let place = m.object(i.a, NULL_ARRAY)?;
-    let index = m.get(i.b) as usize;
-    let word = m.objects.get(place).slots.get(index);
-    let word = *word.ok_or(ARRAY_BOUNDS)?;
-    m.set(i.c, word);
-    Ok(())
+pub(crate) fn array_get(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+    m.attempt(pc, |m| {
+        let word = element(m, f, i)?;
+        set(f, i.c, word);
+        Ok(())
+    })
 }
 
 /// `array.get` of a vector.
-pub(crate) fn array_get_wide(m: &mut Machine, i: Instr) -> Step {
-    let place = m.object(i.a, NULL_ARRAY)?;
-    let index = m.get(i.b) as usize;
-    let element = m.objects.get(place).slots.chunks_exact(2).nth(index);
-    let element = element.ok_or(ARRAY_BOUNDS)?;
-    let value = [element[0], element[1]];
-    m.set_wide(i.c, value);
-    Ok(())
+pub(crate) fn array_get_wide(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+    m.attempt(pc, |m| {
+        let place = object(f, i.a, NULL_ARRAY)?;
+        let index = get(f, i.b) as usize;
+        let element = m.objects.get(place).slots.chunks_exact(2).nth(index);
+        let element = element.ok_or(ARRAY_BOUNDS)?;
+        let value = [element[0], element[1]];
+        set_wide(f, i.c, value);
+        Ok(())
+    })
 }
 
 /// `array.get_s` of 8 bits.
-pub(crate) fn array_get_s8(m: &mut Machine, i: Instr) -> Step {
-    array_get(m, i)?;
-    sign_extend_8(m, i.c)
+pub(crate) fn array_get_s8(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+    m.attempt(pc, |m| {
+        let word = element(m, f, i)?;
+        set(f, i.c, i32::from(word as i8).into_slot());
+        Ok(())
+    })
 }
 
 /// `array.get_s` of 16 bits.
-pub(crate) fn array_get_s16(m: &mut Machine, i: Instr) -> Step {
-    array_get(m, i)?;
-    sign_extend_16(m, i.c)
+pub(crate) fn array_get_s16(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+    m.attempt(pc, |m| {
+        let word = element(m, f, i)?;
+        set(f, i.c, i32::from(word as i16).into_slot());
+        Ok(())
+    })
 }
 
 /// `array.set`: `b` has the index, `c` the value.
-pub(crate) fn array_set(m: &mut Machine, i: Instr) -> Step {
-    let place = m.object(i.a, NULL_ARRAY)?;
-    let width = Width::decode(i.d);
-    let at = m.get(i.b) as usize * width.slots();
-    if at >= m.objects.get(place).slots.len() {
-        return Err(ARRAY_BOUNDS);
-    }
-    write_field(m, place, at, i.c, width);
-    Ok(())
+pub(crate) fn array_set(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+    m.attempt(pc, |m| {
+        let place = object(f, i.a, NULL_ARRAY)?;
+        let width = Width::decode(i.d);
+        let at = get(f, i.b) as usize * width.slots();
+        if at >= m.objects.get(place).slots.len() {
+            return Err(ARRAY_BOUNDS);
+        }
+        write_field(m, f, place, at, i);
+        Ok(())
+    })
 }
 
 /// `array.len`
-pub(crate) fn array_len(m: &mut Machine, i: Instr) -> Step {
-    let place = m.object(i.a, NULL_ARRAY)?;
-    let object = m.objects.get(place);
-    let len = object.slots.len() / m.types.array_slots(object.ty);
-    m.set(i.c, len as u64);
-    Ok(())
+pub(crate) fn array_len(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+    m.attempt(pc, |m| {
+        let place = object(f, i.a, NULL_ARRAY)?;
+        let object = m.objects.get(place);
+        let len = object.slots.len() / m.types.array_slots(object.ty);
+        set(f, i.c, len as u64);
+        Ok(())
+    })
 }
 
 /// Slots of `len` elements from index `at` on, if an array has them.
@@ -335,62 +371,70 @@ fn elements(
 }
 
 /// `array.fill`: array, index, value and length from `a` on.
-pub(crate) fn array_fill(m: &mut Machine, i: Instr) -> Step {
-    let width = Width::decode(i.d);
-    let place = m.object(i.a, NULL_ARRAY)?;
-    let at = m.get(i.a + 1);
-    let (value, len) = if width == Width::Wide {
-        (m.get_wide(i.a + 2), m.get(i.a + 4))
-    } else {
-        ([width.pack(m.get(i.a + 2)), 0], m.get(i.a + 3))
-    };
-    let part = elements(m, place, at, len, width)?;
-    for element in m.objects.get_mut(place).slots[part].chunks_exact_mut(width.slots()) {
-        element.copy_from_slice(&value[..width.slots()]);
-    }
-    Ok(())
+pub(crate) fn array_fill(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+    m.attempt(pc, |m| {
+        let width = Width::decode(i.d);
+        let place = object(f, i.a, NULL_ARRAY)?;
+        let at = get(f, i.a + 1);
+        let (value, len) = if width == Width::Wide {
+            (get_wide(f, i.a + 2), get(f, i.a + 4))
+        } else {
+            ([width.pack(get(f, i.a + 2)), 0], get(f, i.a + 3))
+        };
+        let part = elements(m, place, at, len, width)?;
+        for element in m.objects.get_mut(place).slots[part].chunks_exact_mut(width.slots()) {
+            element.copy_from_slice(&value[..width.slots()]);
+        }
+        Ok(())
+    })
 }
 
 /// `array.copy`: destination, its index, source, its index and length from `a` on.
-pub(crate) fn array_copy(m: &mut Machine, i: Instr) -> Step {
-    let width = Width::decode(i.d);
-    let to = m.object(i.a, NULL_ARRAY)?;
-    let from = m.object(i.a + 2, NULL_ARRAY)?;
-    let (to_at, from_at, len) = (m.get(i.a + 1), m.get(i.a + 3), m.get(i.a + 4));
-    let target = elements(m, to, to_at, len, width)?;
-    let source = elements(m, from, from_at, len, width)?;
-    if to == from {
-        let slots = &mut m.objects.get_mut(to).slots;
-        slots.copy_within(source, target.start);
-    } else {
-        let words = m.objects.get(from).slots[source].to_vec();
-        m.objects.get_mut(to).slots[target].copy_from_slice(&words);
-    }
-    Ok(())
+pub(crate) fn array_copy(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+    m.attempt(pc, |m| {
+        let width = Width::decode(i.d);
+        let to = object(f, i.a, NULL_ARRAY)?;
+        let from = object(f, i.a + 2, NULL_ARRAY)?;
+        let (to_at, from_at, len) = (get(f, i.a + 1), get(f, i.a + 3), get(f, i.a + 4));
+        let target = elements(m, to, to_at, len, width)?;
+        let source = elements(m, from, from_at, len, width)?;
+        if to == from {
+            let slots = &mut m.objects.get_mut(to).slots;
+            slots.copy_within(source, target.start);
+        } else {
+            let words = m.objects.get(from).slots[source].to_vec();
+            m.objects.get_mut(to).slots[target].copy_from_slice(&words);
+        }
+        Ok(())
+    })
 }
 
 /// `array.init_data`: array, its index, the segment's offset and length from `a` on; `b`
 /// is the site.
-pub(crate) fn array_init_data(m: &mut Machine, i: Instr) -> Step {
-    let site = &m.code().aggregates[i.b as usize];
-    let (element, segment) = (site.element, site.segment);
-    let place = m.object(i.a, NULL_ARRAY)?;
-    let (at, from, len) = (m.get(i.a + 1), m.get(i.a + 2), m.get(i.a + 3));
-    let part = elements(m, place, at, len, Width::of(element))?;
-    let words = m.data_slots(segment, element, from, len)?;
-    m.objects.get_mut(place).slots[part].copy_from_slice(&words);
-    Ok(())
+pub(crate) fn array_init_data(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+    m.attempt(pc, |m| {
+        let site = &m.code().aggregates[i.b as usize];
+        let (element, segment) = (site.element, site.segment);
+        let place = object(f, i.a, NULL_ARRAY)?;
+        let (at, from, len) = (get(f, i.a + 1), get(f, i.a + 2), get(f, i.a + 3));
+        let part = elements(m, place, at, len, Width::of(element))?;
+        let words = m.data_slots(segment, element, from, len)?;
+        m.objects.get_mut(place).slots[part].copy_from_slice(&words);
+        Ok(())
+    })
 }
 
 /// `array.init_elem`: as `array.init_data`.
-pub(crate) fn array_init_elem(m: &mut Machine, i: Instr) -> Step {
-    let segment = m.code().aggregates[i.b as usize].segment;
-    let place = m.object(i.a, NULL_ARRAY)?;
-    let (at, from, len) = (m.get(i.a + 1), m.get(i.a + 2), m.get(i.a + 3));
-    let part = elements(m, place, at, len, Width::Full)?;
-    let words = m.element_slots(segment, from, len)?;
-    m.objects.get_mut(place).slots[part].copy_from_slice(&words);
-    Ok(())
+pub(crate) fn array_init_elem(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+    m.attempt(pc, |m| {
+        let segment = m.code().aggregates[i.b as usize].segment;
+        let place = object(f, i.a, NULL_ARRAY)?;
+        let (at, from, len) = (get(f, i.a + 1), get(f, i.a + 2), get(f, i.a + 3));
+        let part = elements(m, place, at, len, Width::Full)?;
+        let words = m.element_slots(segment, from, len)?;
+        m.objects.get_mut(place).slots[part].copy_from_slice(&words);
+        Ok(())
+    })
 }
 
 impl Machine {
@@ -430,72 +474,80 @@ impl Machine {
 }
 
 /// `ref.eq`
-pub(crate) fn ref_eq(m: &mut Machine, i: Instr) -> Step {
-    let same = m.get(i.a) == m.get(i.b);
-    m.set(i.c, u64::from(same));
-    Ok(())
+pub(crate) fn ref_eq(_: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+    let same = get(f, i.a) == get(f, i.b);
+    set(f, i.c, u64::from(same));
+    pc + 1
 }
 
 /// `ref.test`: `b` is the type's place.
-pub(crate) fn ref_test(m: &mut Machine, i: Instr) -> Step {
+pub(crate) fn ref_test(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
     let ty = m.code().ref_types[i.b as usize];
-    let good = m.ref_has_type(m.get(i.a), ty);
-    m.set(i.c, u64::from(good));
-    Ok(())
+    let good = m.ref_has_type(get(f, i.a), ty);
+    set(f, i.c, u64::from(good));
+    pc + 1
 }
 
 /// `ref.cast`: `b` is the type's place; the reference stays where it is.
-pub(crate) fn ref_cast(m: &mut Machine, i: Instr) -> Step {
-    let ty = m.code().ref_types[i.b as usize];
-    if m.ref_has_type(m.get(i.a), ty) {
-        Ok(())
-    } else {
-        Err(Stop::Trap(TrapKind::CastFailure))
-    }
+pub(crate) fn ref_cast(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+    m.attempt(pc, |m| {
+        let ty = m.code().ref_types[i.b as usize];
+        if m.ref_has_type(get(f, i.a), ty) {
+            Ok(())
+        } else {
+            Err(Stop::Trap(TrapKind::CastFailure))
+        }
+    })
 }
 
 /// `br_on_cast` to `b`: `c` is the type's place.
-pub(crate) fn br_on_cast(m: &mut Machine, i: Instr) -> Step {
+pub(crate) fn br_on_cast(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
     let ty = m.code().ref_types[i.c as usize];
-    if m.ref_has_type(m.get(i.a), ty) {
-        m.pc = i.b as usize;
+    if m.ref_has_type(get(f, i.a), ty) {
+        i.b as usize
+    } else {
+        pc + 1
     }
-    Ok(())
 }
 
 /// `br_on_cast_fail` to `b`: `c` is the type's place.
-pub(crate) fn br_on_cast_fail(m: &mut Machine, i: Instr) -> Step {
+pub(crate) fn br_on_cast_fail(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
     let ty = m.code().ref_types[i.c as usize];
-    if !m.ref_has_type(m.get(i.a), ty) {
-        m.pc = i.b as usize;
+    if m.ref_has_type(get(f, i.a), ty) {
+        pc + 1
+    } else {
+        i.b as usize
     }
-    Ok(())
 }
 
 /// `ref.i31`
-pub(crate) fn ref_i31(m: &mut Machine, i: Instr) -> Step {
-    let word = i31_word(m.get(i.a) as i32);
-    m.set(i.c, word);
-    Ok(())
+pub(crate) fn ref_i31(_: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+    let word = i31_word(get(f, i.a) as i32);
+    set(f, i.c, word);
+    pc + 1
 }
 
-fn i31(m: &Machine, i: Instr) -> Result<i32, Stop> {
-    match word_any(m.get(i.a)) {
+fn i31(f: &Slots, i: &Instr) -> Result<i32, Stop> {
+    match word_any(get(f, i.a)) {
         AnyWord::I31(value) => Ok(value),
         _ => Err(Stop::Trap(TrapKind::NullI31Reference)),
     }
 }
 
 /// `i31.get_s`
-pub(crate) fn i31_get_s(m: &mut Machine, i: Instr) -> Step {
-    let value = i31(m, i)?;
-    m.set(i.c, u64::from(value as u32));
-    Ok(())
+pub(crate) fn i31_get_s(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+    m.attempt(pc, |_| {
+        let value = i31(f, i)?;
+        set(f, i.c, u64::from(value as u32));
+        Ok(())
+    })
 }
 
 /// `i31.get_u`
-pub(crate) fn i31_get_u(m: &mut Machine, i: Instr) -> Step {
-    let value = i31(m, i)?;
-    m.set(i.c, u64::from(value as u32 & 0x7fff_ffff));
-    Ok(())
+pub(crate) fn i31_get_u(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+    m.attempt(pc, |_| {
+        let value = i31(f, i)?;
+        set(f, i.c, u64::from(value as u32 & 0x7fff_ffff));
+        Ok(())
+    })
 }

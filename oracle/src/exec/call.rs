@@ -4,7 +4,7 @@
 //! A tail call finds them moved to its own frame's base.
 
 use super::frame::get;
-use super::{LEAVE, Pc, RELOAD, Slots, Step};
+use super::{Pc, RELOAD, Slots};
 use crate::code::Instr;
 use crate::error::TrapKind;
 use crate::machine::{FuncKind, Machine, Stop};
@@ -19,29 +19,30 @@ pub(crate) fn call(m: &mut Machine, _: &mut Slots, i: &Instr, pc: Pc) -> Pc {
 }
 
 /// `call` of an imported function: `b` is its index.
-pub(crate) fn call_import(m: &mut Machine, i: Instr) -> Step {
+pub(crate) fn call_import(m: &mut Machine, _: &mut Slots, i: &Instr, pc: Pc) -> Pc {
     let addr = m.instance().funcs[i.b as usize];
-    m.call(addr, m.fp + i.a as usize)
+    call_address(m, addr, i, pc)
 }
 
 /// `call_indirect`: `b` is the site, `c` has the table index.
 pub(crate) fn call_indirect(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
     match callee_of_table(m, i.b, get(f, i.c)) {
-        Ok(addr) => call_own(m, addr, i, pc),
-        Err(kind) => m.trap(kind),
+        Ok(addr) => call_address(m, addr, i, pc),
+        Err(kind) => m.trap(pc, kind),
     }
 }
 
 /// `call_ref`: `c` has the reference.
 pub(crate) fn call_ref(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
     match callee_of_ref(get(f, i.c)) {
-        Ok(addr) => call_own(m, addr, i, pc),
-        Err(kind) => m.trap(kind),
+        Ok(addr) => call_address(m, addr, i, pc),
+        Err(kind) => m.trap(pc, kind),
     }
 }
 
-/// Calls a function of the current instance; leaves with any other.
-fn call_own(m: &mut Machine, addr: u32, i: &Instr, pc: Pc) -> Pc {
+/// Calls a function by its store address.
+#[inline(always)]
+fn call_address(m: &mut Machine, addr: u32, i: &Instr, pc: Pc) -> Pc {
     match m.funcs[addr as usize].kind {
         FuncKind::Wasm { instance, body } if instance == m.instance => {
             m.push_frame(pc + 1);
@@ -49,38 +50,36 @@ fn call_own(m: &mut Machine, addr: u32, i: &Instr, pc: Pc) -> Pc {
             m.pc = m.code().bodies[body as usize].start as usize;
             RELOAD
         }
-        _ => LEAVE,
+        _ => call_across(m, addr, i, pc),
     }
 }
 
-/// `call_indirect` of another instance's function or a host function.
-pub(crate) fn call_indirect_across(m: &mut Machine, i: Instr) -> Step {
-    let addr = callee_of_table(m, i.b, m.get(i.c)).map_err(Stop::Trap)?;
-    m.call(addr, m.fp + i.a as usize)
-}
-
-/// `call_ref` of another instance's function or a host function.
-pub(crate) fn call_ref_across(m: &mut Machine, i: Instr) -> Step {
-    let addr = callee_of_ref(m.get(i.c)).map_err(Stop::Trap)?;
-    m.call(addr, m.fp + i.a as usize)
+/// Calls another instance's function or a host function.
+#[cold]
+fn call_across(m: &mut Machine, addr: u32, i: &Instr, pc: Pc) -> Pc {
+    m.change(pc, |m| m.call(addr, m.fp + i.a as usize))
 }
 
 /// `return_call`: `b` is the function's index.
-pub(crate) fn return_call(m: &mut Machine, i: Instr) -> Step {
+pub(crate) fn return_call(m: &mut Machine, _: &mut Slots, i: &Instr, pc: Pc) -> Pc {
     let addr = m.instance().funcs[i.b as usize];
-    m.invoke(addr)
+    m.change(pc, |m| m.invoke(addr))
 }
 
 /// `return_call_indirect`: as `call_indirect`.
-pub(crate) fn return_call_indirect(m: &mut Machine, i: Instr) -> Step {
-    let addr = callee_of_table(m, i.b, m.get(i.c)).map_err(Stop::Trap)?;
-    m.invoke(addr)
+pub(crate) fn return_call_indirect(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+    m.change(pc, |m| {
+        let addr = callee_of_table(m, i.b, get(f, i.c)).map_err(Stop::Trap)?;
+        m.invoke(addr)
+    })
 }
 
 /// `return_call_ref`: as `call_ref`.
-pub(crate) fn return_call_ref(m: &mut Machine, i: Instr) -> Step {
-    let addr = callee_of_ref(m.get(i.c)).map_err(Stop::Trap)?;
-    m.invoke(addr)
+pub(crate) fn return_call_ref(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+    m.change(pc, |m| {
+        let addr = callee_of_ref(get(f, i.c)).map_err(Stop::Trap)?;
+        m.invoke(addr)
+    })
 }
 
 fn callee_of_ref(word: u64) -> Result<u32, TrapKind> {

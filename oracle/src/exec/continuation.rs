@@ -9,7 +9,8 @@
 //! In all handlers `a` is the first argument's slot, where the results go as well, `b` the
 //! site and `c` the continuation's slot.
 
-use super::Step;
+use super::frame::{get, set};
+use super::{Pc, Slots, Step};
 use crate::code::{ContSite, Instr, Label};
 use crate::error::{Exhausted, TrapKind};
 use crate::heap::Continuation;
@@ -18,193 +19,210 @@ use crate::stacks::{ResumeSite, StackId};
 use crate::trace::EventKind;
 use crate::value::{MAX_CONTINUATIONS, NULL, cont_number, word_exn, word_func};
 
+/// Slots that a stack has at least when its first function starts, if that needs no more.
+const START_SLOTS: u64 = 32;
+
 /// `(ref.null) cont.new` traps; `(ref.func fa) cont.new ct` allocates
 /// `ca = (invoke fa) : n` with `n` the function's parameters, and is `(ref.cont ca)`.
-pub(crate) fn cont_new(m: &mut Machine, i: Instr) -> Step {
-    let func = match m.get(i.a) {
-        NULL => return Err(Stop::Trap(TrapKind::NullFunctionReference)),
-        word => word_func(word),
-    };
-    m.check_continuations()?;
-    let stack = m.stacks.allocate();
-    let word = m.continuations.add(Continuation {
-        innermost: stack,
-        outermost: stack,
-        receive_at: 0,
-        bound: 0,
-        fresh: Some(func),
-        stacks: 1,
-        frames: 0,
-    });
-    if m.tracing {
-        m.record_here(EventKind::New {
-            cont: cont_number(word),
-            function: func,
+pub(crate) fn cont_new(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+    m.attempt(pc, |m| {
+        let func = match get(f, i.a) {
+            NULL => return Err(Stop::Trap(TrapKind::NullFunctionReference)),
+            word => word_func(word),
+        };
+        m.check_continuations()?;
+        let stack = m.stacks.allocate();
+        let word = m.continuations.add(Continuation {
+            innermost: stack,
+            outermost: stack,
+            receive_at: 0,
+            bound: 0,
+            fresh: Some(func),
+            stacks: 1,
+            frames: 0,
         });
-    }
-    m.set(i.c, word);
-    Ok(())
+        if m.tracing {
+            m.record_here(EventKind::New {
+                cont: cont_number(word),
+                function: func,
+            });
+        }
+        set(f, i.c, word);
+        Ok(())
+    })
 }
 
 /// `v^k (ref.cont ca) cont.bind ct ct'` with `ca = E : n+k` consumes `ca` and allocates
 /// `ca' = E[v^k _] : n`; it is `(ref.cont ca')`. Null and consumed trap.
-pub(crate) fn cont_bind(m: &mut Machine, i: Instr) -> Step {
-    let word = m.get(i.c);
-    m.usable(word)?;
-    m.check_numbers()?;
-    let mut cont = m.consume(word)?;
-    let at = m.fp + i.a as usize;
-    let site = m.site(i);
-    let slots = site.arg_slots;
-    let args = m.tracing.then(|| site.args.clone());
-    m.give(&cont, at, slots)?;
-    cont.bound += slots;
-    let bound = m.continuations.add(cont);
-    if let Some(types) = args {
-        let values = m.trace_values(&types, at);
-        m.record_here(EventKind::Bind {
-            from: cont_number(word),
-            to: cont_number(bound),
-            values,
-        });
-    }
-    m.set(i.a, bound);
-    Ok(())
+pub(crate) fn cont_bind(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+    m.attempt(pc, |m| {
+        let word = get(f, i.c);
+        m.usable(word)?;
+        m.check_numbers()?;
+        let mut cont = m.consume(word)?;
+        let values = &f[i.a as usize..];
+        let site = m.site(i);
+        let slots = site.arg_slots;
+        let args = m.tracing.then(|| site.args.clone());
+        m.give(&cont, values, slots)?;
+        cont.bound += slots;
+        let bound = m.continuations.add(cont);
+        if let Some(types) = args {
+            let values = m.trace_values(&types, values);
+            m.record_here(EventKind::Bind {
+                from: cont_number(word),
+                to: cont_number(bound),
+                values,
+            });
+        }
+        set(f, i.a, bound);
+        Ok(())
+    })
 }
 
 /// `v^n (ref.cont ca) resume ct hdl` with `ca = E : n` consumes `ca` and is
 /// `H(hdl){ E[v^n] }`. Null and consumed trap. When what is inside has become values, it is
 /// those values: see [`Machine::stack_returned`].
-pub(crate) fn resume(m: &mut Machine, i: Instr) -> Step {
-    let word = m.get(i.c);
-    let cont = m.consume(word)?;
-    let at = m.fp + i.a as usize;
-    let site = m.site(i);
-    let slots = site.arg_slots;
-    let args = m.tracing.then(|| site.args.clone());
-    m.give(&cont, at, slots)?;
-    let values = args.map(|types| m.trace_values(&types, at));
-    if let Some(values) = values {
-        m.record_here(EventKind::Resume {
-            cont: cont_number(word),
-            values,
-            depth: m.chain + cont.stacks,
-        });
-    }
-    m.mount_under_here(&cont, i);
-    m.go_on(&cont)
+pub(crate) fn resume(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+    m.change(pc, |m| {
+        let word = get(f, i.c);
+        m.can_start(word)?;
+        let cont = m.consume(word)?;
+        let values = &f[i.a as usize..];
+        let site = m.site(i);
+        let slots = site.arg_slots;
+        let args = m.tracing.then(|| site.args.clone());
+        m.give(&cont, values, slots)?;
+        if let Some(types) = args {
+            let values = m.trace_values(&types, values);
+            m.record_here(EventKind::Resume {
+                cont: cont_number(word),
+                values,
+                depth: m.chain + cont.stacks,
+            });
+        }
+        m.mount_under_here(&cont, i);
+        m.go_on(&cont)
+    })
 }
 
 /// `v^n (ref.cont ca) resume_throw ct x hdl`: allocates the exception of tag `x` with
 /// `v^n`, then as `resume_throw_ref`. The continuation is checked first.
-pub(crate) fn resume_throw(m: &mut Machine, i: Instr) -> Step {
-    let word = m.get(i.c);
-    m.usable(word)?;
-    let tag = m.instance().tags[m.site(i).tag as usize];
-    let exn = m.allocate_exception(tag, m.fp + i.a as usize);
-    let cont = m.consume(word)?;
-    m.resume_with(word, &cont, exn, i)
+pub(crate) fn resume_throw(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+    m.change(pc, |m| {
+        let word = get(f, i.c);
+        m.usable(word)?;
+        let tag = m.instance().tags[m.site(i).tag as usize];
+        let exn = m.allocate_exception(tag, &f[i.a as usize..])?;
+        let cont = m.consume(word)?;
+        m.resume_with(word, &cont, exn, i)
+    })
 }
 
 /// `(ref.exn ea) (ref.cont ca) resume_throw_ref ct hdl` with `ca = E : n` consumes `ca` and
 /// is `H(hdl){ E[(ref.exn ea) throw_ref] }`. It traps on a null continuation, a consumed
 /// one, and a null exception, in this order. A function that never started is not entered.
-pub(crate) fn resume_throw_ref(m: &mut Machine, i: Instr) -> Step {
-    let word = m.get(i.c);
-    m.usable(word)?;
-    let exn = match m.get(i.a) {
-        NULL => return Err(Stop::Trap(TrapKind::NullExceptionReference)),
-        exn => word_exn(exn),
-    };
-    let cont = m.consume(word)?;
-    m.resume_with(word, &cont, exn, i)
+pub(crate) fn resume_throw_ref(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+    m.change(pc, |m| {
+        let word = get(f, i.c);
+        m.usable(word)?;
+        let exn = match get(f, i.a) {
+            NULL => return Err(Stop::Trap(TrapKind::NullExceptionReference)),
+            exn => word_exn(exn),
+        };
+        let cont = m.consume(word)?;
+        m.resume_with(word, &cont, exn, i)
+    })
 }
 
 /// `H(hdl){ E[v^n suspend x] }` with `(on x l)` the first clause for `x` in `hdl`, and no
 /// such handler inside `E`: allocates `ca = E : m` with `m` the tag's results, and is
 /// `v^n (ref.cont ca) br l`. The handler is gone. Without handler the host learns of it.
-pub(crate) fn suspend(m: &mut Machine, i: Instr) -> Step {
-    let tag = m.instance().tags[i.b as usize];
-    let at = m.fp + i.a as usize;
-    let Some(handler) = m.find_handler(tag, false) else {
-        return m.unhandled(tag, at);
-    };
-    m.check_continuations()?;
-    let slots = m.tags[tag as usize].param_slots as usize;
-    let word = m.capture(handler.outermost, at);
-    if m.tracing {
-        let types = m.tags[tag as usize].ty.params.clone();
-        let values = m.trace_values(&types, at);
-        m.record_here(EventKind::Suspend {
-            tag,
-            values,
-            cont: cont_number(word),
-            distance: handler.distance,
-            clause: handler.clause,
-        });
-    }
-    let Some((parent, label)) = handler.label else {
-        unreachable!("a suspension is handled by a clause with a label")
-    };
-    let from = m.running();
-    m.stacks.get_mut(handler.outermost).parent = None;
-    m.park();
-    m.activate(parent);
-    let to = m.fp + label.slot as usize;
-    let payload = &m.stacks.get(from).values[at..at + slots];
-    m.values[to..to + slots].copy_from_slice(payload);
-    m.values[to + slots] = word;
-    m.pc = label.target as usize;
-    Ok(())
+pub(crate) fn suspend(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+    m.change(pc, |m| {
+        let tag = m.instance().tags[i.b as usize];
+        let values = &f[i.a as usize..];
+        let Some(handler) = m.find_handler(tag, false) else {
+            return m.unhandled(tag, values);
+        };
+        m.check_continuations()?;
+        let slots = m.tags[tag as usize].param_slots as usize;
+        let word = m.capture(handler.outermost, m.fp + i.a as usize);
+        if m.tracing {
+            let types = m.tags[tag as usize].ty.params.clone();
+            let values = m.trace_values(&types, values);
+            m.record_here(EventKind::Suspend {
+                tag,
+                values,
+                cont: cont_number(word),
+                distance: handler.distance,
+                clause: handler.clause,
+            });
+        }
+        let Some((parent, label)) = handler.label else {
+            unreachable!("a suspension is handled by a clause with a label")
+        };
+        m.stacks.get_mut(handler.outermost).parent = None;
+        m.park();
+        m.activate(parent);
+        let to = m.fp + label.slot as usize;
+        m.values[to..to + slots].copy_from_slice(&values[..slots]);
+        m.values[to + slots] = word;
+        m.pc = label.target as usize;
+        Ok(())
+    })
 }
 
 /// `H(hdl){ E[v^n (ref.cont ca) switch ct x] }` with `(on x switch)` in `hdl` and no such
 /// handler inside `E`, and `ca = E' : n+1`: consumes `ca`, allocates `ca' = E : m`, and is
 /// `H(hdl){ E'[v^n (ref.cont ca')] }`. The handler stays. Null and consumed trap, before the
 /// handler is looked for.
-pub(crate) fn switch(m: &mut Machine, i: Instr) -> Step {
-    let word = m.get(i.c);
-    m.usable(word)?;
-    let site = m.site(i);
-    let slots = site.arg_slots;
-    let args = m.tracing.then(|| site.args.clone());
-    let tag = m.instance().tags[site.tag as usize];
-    let at = m.fp + i.a as usize;
-    let Some(handler) = m.find_handler(tag, true) else {
-        return m.unhandled_switch(tag, args, at);
-    };
-    m.check_numbers()?;
-    let target = m.consume(word)?;
-    m.check_depth(&target)?;
-    let values = args.map(|types| m.trace_values(&types, at));
-    let outermost = m.stacks.get(handler.outermost);
-    let (parent, resumed_at) = (outermost.parent, outermost.resumed_at);
-    let switcher = m.capture(handler.outermost, at);
-    if let Some(values) = values {
-        m.record_here(EventKind::Switch {
-            tag,
-            target: cont_number(word),
-            values,
-            cont: cont_number(switcher),
-            distance: handler.distance,
-        });
-    }
-    m.give(&target, at, slots)?;
-    let mounted = m.stacks.get_mut(target.innermost);
-    let last = target.receive_at + (target.bound + slots) as usize;
-    mounted.values[last] = switcher;
-    m.stacks.get_mut(handler.outermost).parent = None;
-    m.park();
-    let mounted = m.stacks.get_mut(target.outermost);
-    mounted.parent = parent;
-    mounted.resumed_at = resumed_at;
-    m.chain += target.stacks;
-    m.depth += target.frames;
-    m.activate(target.innermost);
-    match target.fresh {
-        Some(func) => m.start(func),
-        None => Ok(()),
-    }
+pub(crate) fn switch(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+    m.change(pc, |m| {
+        let word = get(f, i.c);
+        m.usable(word)?;
+        let site = m.site(i);
+        let slots = site.arg_slots;
+        let args = m.tracing.then(|| site.args.clone());
+        let tag = m.instance().tags[site.tag as usize];
+        let values = &f[i.a as usize..];
+        let Some(handler) = m.find_handler(tag, true) else {
+            return m.unhandled_switch(tag, args, values);
+        };
+        m.check_numbers()?;
+        m.can_start(word)?;
+        let target = m.consume(word)?;
+        m.check_depth(&target)?;
+        let traced = args.map(|types| m.trace_values(&types, values));
+        let outermost = m.stacks.get(handler.outermost);
+        let (parent, resumed_at) = (outermost.parent, outermost.resumed_at);
+        let switcher = m.capture(handler.outermost, m.fp + i.a as usize);
+        if let Some(values) = traced {
+            m.record_here(EventKind::Switch {
+                tag,
+                target: cont_number(word),
+                values,
+                cont: cont_number(switcher),
+                distance: handler.distance,
+            });
+        }
+        m.give(&target, values, slots)?;
+        let mounted = m.stacks.get_mut(target.innermost);
+        let last = target.receive_at + (target.bound + slots) as usize;
+        mounted.values[last] = switcher;
+        m.stacks.get_mut(handler.outermost).parent = None;
+        m.park();
+        let mounted = m.stacks.get_mut(target.outermost);
+        mounted.parent = parent;
+        mounted.resumed_at = resumed_at;
+        m.chain += target.stacks;
+        m.depth += target.frames;
+        m.activate(target.innermost);
+        match target.fresh {
+            Some(func) => m.start(func),
+            None => Ok(()),
+        }
+    })
 }
 
 /// The handler of a suspension or a switch.
@@ -222,20 +240,16 @@ struct Handler {
 
 impl Machine {
     /// The immediates of the executing instruction.
-    fn site(&self, i: Instr) -> &ContSite {
+    fn site(&self, i: &Instr) -> &ContSite {
         &self.code().sites[i.b as usize]
     }
 
     /// Whether one more continuation can be alive.
     fn check_continuations(&mut self) -> Step {
-        self.collect_if_needed();
         let most = self.limits.continuations.min(MAX_CONTINUATIONS) as usize;
-        if self.continuations.alive() >= most {
-            self.collect();
-        }
-        if self.continuations.alive() >= most {
-            return Err(Stop::Exhausted(Exhausted::Continuations));
-        }
+        self.before_allocation(Exhausted::Continuations, |m| {
+            m.continuations.alive() >= most
+        })?;
         self.check_numbers()
     }
 
@@ -259,6 +273,17 @@ impl Machine {
         }
     }
 
+    /// Traps as [`usable`](Self::usable) does, and sees to it that a function that never ran
+    /// has room to start.
+    fn can_start(&mut self, word: u64) -> Step {
+        if self.usable(word)?.fresh.is_some() {
+            self.before_allocation(Exhausted::CallStack, |m| {
+                m.stacks.slots + START_SLOTS > m.limits.stack_slots
+            })?;
+        }
+        Ok(())
+    }
+
     /// Consumes a continuation, or traps.
     fn consume(&mut self, word: u64) -> Result<Continuation, Stop> {
         let cont = self.usable(word)?;
@@ -266,9 +291,9 @@ impl Machine {
         Ok(cont)
     }
 
-    /// Puts `slots` values of the running stack where the continuation receives them, and
+    /// Puts the first `slots` of these values where the continuation receives them, and
     /// makes room for one more.
-    fn give(&mut self, cont: &Continuation, at: usize, slots: u32) -> Step {
+    fn give(&mut self, cont: &Continuation, values: &[u64], slots: u32) -> Step {
         let to = cont.receive_at + cont.bound as usize;
         let end = to + slots as usize;
         let stack = self.stacks.get_mut(cont.innermost);
@@ -281,7 +306,7 @@ impl Machine {
             }
         }
         let stack = self.stacks.get_mut(cont.innermost);
-        stack.values[to..end].copy_from_slice(&self.values[at..at + slots as usize]);
+        stack.values[to..end].copy_from_slice(&values[..slots as usize]);
         Ok(())
     }
 
@@ -295,7 +320,7 @@ impl Machine {
 
     /// Puts a continuation's stacks under the running one, with this instruction's
     /// handlers, and lets its innermost stack be the running one.
-    fn mount_under_here(&mut self, cont: &Continuation, i: Instr) {
+    fn mount_under_here(&mut self, cont: &Continuation, i: &Instr) {
         let outermost = self.stacks.get_mut(cont.outermost);
         outermost.parent = self.current;
         outermost.resumed_at = ResumeSite {
@@ -321,7 +346,7 @@ impl Machine {
     }
 
     /// Mounts a continuation and throws inside it.
-    fn resume_with(&mut self, word: u64, cont: &Continuation, exn: u32, i: Instr) -> Step {
+    fn resume_with(&mut self, word: u64, cont: &Continuation, exn: u32, i: &Instr) -> Step {
         if self.tracing {
             let (tag, values) = self.trace_exception(exn);
             self.record_here(EventKind::ResumeThrow {
@@ -332,7 +357,7 @@ impl Machine {
             });
         }
         self.mount_under_here(cont, i);
-        self.unwind(exn)
+        Err(Stop::Throw(exn))
     }
 
     /// The nearest handler for a suspension (or a switch) with this tag. Clauses of the
@@ -389,19 +414,19 @@ impl Machine {
         })
     }
 
-    fn unhandled(&mut self, tag: u32, at: usize) -> Step {
+    fn unhandled(&mut self, tag: u32, values: &[u64]) -> Step {
         let types = self.tags[tag as usize].ty.params.clone();
-        self.unhandled_switch(tag, self.tracing.then_some(types), at)
+        self.unhandled_switch(tag, self.tracing.then_some(types), values)
     }
 
     fn unhandled_switch(
         &mut self,
         tag: u32,
         types: Option<std::sync::Arc<[crate::types::ValType]>>,
-        at: usize,
+        values: &[u64],
     ) -> Step {
         if let Some(types) = types {
-            let values = self.trace_values(&types, at);
+            let values = self.trace_values(&types, values);
             self.record_here(EventKind::Unhandled { tag, values });
         }
         Err(Stop::Suspended(tag))

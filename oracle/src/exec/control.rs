@@ -2,15 +2,15 @@
 
 use super::frame::get;
 use super::numeric::{Number, constant};
-use super::{LEAVE, Pc, RELOAD, Slots, Step};
+use super::{Pc, RELOAD, Slots};
 use crate::code::Instr;
 use crate::error::{Exhausted, TrapKind};
 use crate::machine::{BASE, Machine, Stop};
 use crate::value::NULL;
 
 /// `unreachable`
-pub(crate) fn unreachable(m: &mut Machine, _: &mut Slots, _: &Instr, _: Pc) -> Pc {
-    m.trap(TrapKind::Unreachable)
+pub(crate) fn unreachable(m: &mut Machine, _: &mut Slots, _: &Instr, pc: Pc) -> Pc {
+    m.trap(pc, TrapKind::Unreachable)
 }
 
 /// `nop`; also what stands for a source instruction without code when coverage is on.
@@ -21,23 +21,15 @@ pub(crate) fn nop(_: &mut Machine, _: &mut Slots, _: &Instr, pc: Pc) -> Pc {
 /// Every function's first instruction: `a` slots of parameters are there, `b` slots of
 /// other locals are set to their default value, `c` slots are the whole frame.
 pub(crate) fn enter(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
-    if m.depth > m.limits.call_depth || f.len() < i.c as usize {
-        return LEAVE;
+    if m.depth > m.limits.call_depth {
+        return m.stop(pc, Stop::Exhausted(Exhausted::CallStack));
+    }
+    if f.len() < i.c as usize {
+        return m.stop(pc, Stop::Grow(m.fp + i.c as usize));
     }
     // Zero is the default of every type that has one.
     f[i.a as usize..(i.a + i.b) as usize].fill(0);
     pc + 1
-}
-
-/// The same where the stack has to grow, or must not.
-pub(crate) fn enter_growing(m: &mut Machine, i: Instr) -> Step {
-    if m.depth > m.limits.call_depth {
-        return Err(Stop::Exhausted(Exhausted::CallStack));
-    }
-    m.reserve(m.fp + i.c as usize)?;
-    let locals = m.fp + i.a as usize;
-    m.values[locals..locals + i.b as usize].fill(0);
-    Ok(())
 }
 
 /// `br` to `b`.
@@ -147,7 +139,7 @@ pub(crate) fn br_table(m: &mut Machine, f: &mut Slots, i: &Instr, _: Pc) -> Pc {
 
 /// `return`, and the end of a function: the results stand at the frame's base, which is
 /// where the caller expects them.
-pub(crate) fn return_(m: &mut Machine, _: &mut Slots, _: &Instr, _: Pc) -> Pc {
+pub(crate) fn return_(m: &mut Machine, f: &mut Slots, _: &Instr, pc: Pc) -> Pc {
     match m.frames.last() {
         Some(frame) if frame.pc != BASE && frame.instance == m.instance => {
             m.pc = frame.pc as usize;
@@ -156,11 +148,12 @@ pub(crate) fn return_(m: &mut Machine, _: &mut Slots, _: &Instr, _: Pc) -> Pc {
             m.depth -= 1;
             RELOAD
         }
-        _ => LEAVE,
+        _ => return_across(m, f, pc),
     }
 }
 
 /// The same to another instance, or from a stack's first function.
-pub(crate) fn return_across(m: &mut Machine, _: Instr) -> Step {
-    m.return_to_caller()
+#[inline(never)]
+fn return_across(m: &mut Machine, f: &Slots, pc: Pc) -> Pc {
+    m.change(pc, |m| m.return_to_caller(f))
 }

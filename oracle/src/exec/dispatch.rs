@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use super::ops::{HANDLERS, MACHINE_HANDLERS};
-use super::{Pc, RELOAD, STOP, Slots};
+use super::ops::HANDLERS;
+use super::{CHANGE, Pc, STOP, Slots};
 use crate::code::Instr;
 use crate::config::Dispatch;
 use crate::error::Exhausted;
 use crate::machine::{Machine, Stop};
+use crate::stacks::StackId;
 
 /// A way to execute one instruction.
 trait Dispatcher {
@@ -39,62 +40,106 @@ impl Dispatcher for Observed {
     #[inline(always)]
     fn execute(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
         if !m.observe(pc) {
-            m.stop = Stop::Exhausted(Exhausted::Instructions);
-            return STOP;
+            return m.stop(pc, Stop::Exhausted(Exhausted::Instructions));
         }
         HANDLERS[i.op as usize](m, f, i, pc)
     }
 }
 
 impl Machine {
-    /// Executes until there is a reason to stop.
+    /// Executes until there is a reason to stop that the caller has to know.
     pub fn execute(&mut self) -> Stop {
-        if self.coverage || self.fuel.is_some() {
-            self.run_loop::<Observed>()
-        } else {
-            match self.dispatch {
-                Dispatch::Table => self.run_loop::<Table>(),
-                Dispatch::Match => self.run_loop::<Match>(),
+        loop {
+            let stop = if self.coverage || self.fuel.is_some() {
+                self.run_loop::<Observed>()
+            } else {
+                match self.dispatch {
+                    Dispatch::Table => self.run_loop::<Table>(),
+                    Dispatch::Match => self.run_loop::<Match>(),
+                }
+            };
+            let done = match stop {
+                Stop::Grow(len) => self.reserve(len).or_else(|_| {
+                    self.collect();
+                    self.reserve(len)
+                }),
+                Stop::Collect => {
+                    self.collect();
+                    self.collected = true;
+                    Ok(())
+                }
+                Stop::Throw(exn) => {
+                    if let Err(stop) = self.unwind(exn) {
+                        return stop;
+                    }
+                    continue;
+                }
+                stop => return stop,
+            };
+            if let Err(stop) = done {
+                return stop;
+            }
+            // The instruction has done nothing yet: it is executed again, and counts once.
+            self.pc -= 1;
+            if let Some(fuel) = &mut self.fuel {
+                *fuel += 1;
             }
         }
     }
 
     fn run_loop<D: Dispatcher>(&mut self) -> Stop {
         let mut code = self.instrs.clone();
+        let mut held = self.running();
+        let mut values = std::mem::take(&mut self.values);
+        self.put_memory(true);
+        let mut frame = &mut values[self.fp..];
+        let mut pc = self.pc;
         loop {
-            if !Arc::ptr_eq(&code, &self.instrs) {
-                code = self.instrs.clone();
+            while let Some(instr) = code.get(pc) {
+                pc = D::execute(self, frame, instr, pc);
             }
-            let mut values = std::mem::take(&mut self.values);
-            self.swap_memory();
-            let mut frame = &mut values[self.fp..];
-            let mut pc = self.pc;
-            let (answer, instr) = loop {
-                let instr = &code[pc];
-                let next = D::execute(self, frame, instr, pc);
-                if next < code.len() {
-                    pc = next;
-                } else if next == RELOAD {
-                    frame = &mut values[self.fp..];
-                    pc = self.pc;
-                } else {
-                    break (next, *instr);
+            if pc == STOP {
+                break;
+            }
+            if pc == CHANGE {
+                let running = self.running();
+                if running != held {
+                    self.stacks.rest(held, values);
+                    held = running;
+                    values = std::mem::take(&mut self.values);
                 }
-            };
-            self.pc = pc + 1;
+                if !Arc::ptr_eq(&code, &self.instrs) {
+                    code = self.instrs.clone();
+                }
+            }
+            frame = &mut values[self.fp..];
+            pc = self.pc;
+        }
+        self.put_memory(false);
+        self.settle(held, values);
+        self.stop
+    }
+
+    /// Puts the values of the stack that ran where they belong now that the loop is left: into
+    /// the machine, if that stack is still the running one.
+    pub fn settle(&mut self, held: StackId, values: Vec<u64>) {
+        if self.current == Some(held) {
             self.values = values;
-            self.swap_memory();
-            if answer == STOP {
-                return self.stop;
-            }
-            if let Err(stop) = MACHINE_HANDLERS[instr.op as usize](self, instr) {
-                return stop;
-            }
+        } else {
+            self.stacks.rest(held, values);
         }
     }
 
     /// Moves memory 0's bytes to where loads and stores look for them, or back.
-    fn swap_memory(&mut self) {
+    pub fn put_memory(&mut self, out: bool) {
+        if out != self.memory_out {
+            self.memory_out = out;
+            self.swap_memory();
+        }
+    }
+
+    /// Exchanges memory 0's bytes with what is in the other place.
+    pub fn swap_memory(&mut self) {
         if let Some(memory) = self.memories.get_mut(self.memory0 as usize) {
             std::mem::swap(&mut memory.bytes, &mut self.memory);
         }

@@ -4,39 +4,42 @@
 //! of the instruction that executes, innermost block first, then in the caller's frame, and
 //! so on. At a continuation's bottom the search goes on in its resumer, as through a call.
 
-use super::Step;
+use super::frame::get;
+use super::{Pc, Slots, Step};
 use crate::code::{Catch, Instr};
-use crate::error::TrapKind;
+use crate::error::{Exhausted, TrapKind};
 use crate::machine::{BASE, Machine, Stop};
 use crate::trace::EventKind;
 use crate::value::{NULL, exn_word, word_exn};
 
 /// `throw`: the values stand from `a` on, `b` is the tag's index.
-pub(crate) fn throw(m: &mut Machine, i: Instr) -> Step {
-    let tag = m.instance().tags[i.b as usize];
-    let exn = m.allocate_exception(tag, m.fp + i.a as usize);
-    m.record_throw(exn);
-    m.unwind(exn)
+pub(crate) fn throw(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+    m.attempt(pc, |m| {
+        let tag = m.instance().tags[i.b as usize];
+        let exn = m.allocate_exception(tag, &f[i.a as usize..])?;
+        m.record_throw(exn);
+        Err(Stop::Throw(exn))
+    })
 }
 
 /// `throw_ref`
-pub(crate) fn throw_ref(m: &mut Machine, i: Instr) -> Step {
-    match m.get(i.a) {
+pub(crate) fn throw_ref(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+    m.attempt(pc, |m| match get(f, i.a) {
         NULL => Err(Stop::Trap(TrapKind::NullExceptionReference)),
         word => {
             let exn = word_exn(word);
             m.record_throw(exn);
-            m.unwind(exn)
+            Err(Stop::Throw(exn))
         }
-    }
+    })
 }
 
 impl Machine {
-    /// An exception with the values that stand at `at` in the running stack.
-    pub fn allocate_exception(&mut self, tag: u32, at: usize) -> u32 {
-        self.collect_if_needed();
+    /// An exception with the values that `values` begins with.
+    pub fn allocate_exception(&mut self, tag: u32, values: &[u64]) -> Result<u32, Stop> {
+        self.before_allocation(Exhausted::Memory, |_| false)?;
         let slots = self.tags[tag as usize].param_slots as usize;
-        self.exceptions.add(tag, &self.values[at..at + slots])
+        Ok(self.exceptions.add(tag, &values[..slots]))
     }
 
     fn record_throw(&mut self, exn: u32) {
@@ -46,7 +49,8 @@ impl Machine {
         }
     }
 
-    /// Looks for a handler, frame by frame and stack by stack, and goes on there.
+    /// Looks for a handler, frame by frame and stack by stack, and goes on there. The dispatch
+    /// loop does not run meanwhile.
     pub fn unwind(&mut self, exn: u32) -> Step {
         loop {
             while !self.frames.is_empty() {

@@ -6,7 +6,7 @@
 
 use super::frame::{get, set};
 use super::numeric::{Number, constant};
-use super::{LEAVE, Pc, Slots, Step};
+use super::{Pc, Slots, Step};
 use crate::code::Instr;
 use crate::error::TrapKind;
 use crate::machine::{Machine, MemoryData, Stop};
@@ -85,139 +85,146 @@ impl Machine {
         self.instance().memories[index as usize] as usize
     }
 
-    /// What a load from any memory reads.
-    pub fn load<const N: usize>(&self, i: Instr) -> Result<[u8; N], Stop> {
-        let bytes = &self.memories[self.memory_address(i.d)].bytes;
-        chunk(bytes, self.get(i.a), i.b).ok_or(OUT_OF_BOUNDS)
+    /// The bytes of a memory that is not number 0, but may be the same.
+    #[cold]
+    #[inline(never)]
+    fn other_memory(&mut self, index: u16) -> &mut Vec<u8> {
+        let address = self.memory_address(index);
+        if address == self.memory0 as usize {
+            &mut self.memory
+        } else {
+            &mut self.memories[address].bytes
+        }
     }
 
-    /// Stores to any memory.
-    pub fn store<const N: usize>(&mut self, i: Instr, value: [u8; N]) -> Step {
-        let memory = self.memory_address(i.d);
-        let address = self.get(i.a);
-        let bytes = &mut self.memories[memory].bytes;
-        *chunk_mut(bytes, address, i.c).ok_or(OUT_OF_BOUNDS)? = value;
-        Ok(())
+    /// The bytes of a memory.
+    #[inline(always)]
+    fn memory(&mut self, index: u16) -> &mut Vec<u8> {
+        if index == 0 {
+            &mut self.memory
+        } else {
+            self.other_memory(index)
+        }
+    }
+
+    /// What a load reads; none beyond the memory's end.
+    #[inline(always)]
+    pub fn load<const N: usize>(&mut self, f: &Slots, i: &Instr) -> Option<[u8; N]> {
+        chunk(self.memory(i.d), get(f, i.a), i.b)
+    }
+
+    /// Does what works on memories as a whole: all bytes are in their places meanwhile.
+    fn with_memories(&mut self, pc: Pc, step: impl FnOnce(&mut Self) -> Step) -> Pc {
+        self.swap_memory();
+        let answer = self.attempt(pc, step);
+        self.swap_memory();
+        answer
     }
 }
 
-/// Loads: the first handler is for memory 0, the second one for the others.
-macro_rules! loads {
-    ($($name:ident, $other:ident: $memory:ty => $value:ty;)*) => {
-        $(pub(crate) fn $name(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
-            if i.d != 0 {
-                return LEAVE;
-            }
-            let Some(bytes) = chunk(&m.memory, get(f, i.a), i.b) else {
-                return m.trap(TrapKind::MemoryOutOfBounds);
-            };
-            let v = <$memory>::from_le_bytes(bytes);
-            set(f, i.c, <$value>::from(v).into_slot());
-            pc + 1
-        }
-        pub(crate) fn $other(m: &mut Machine, i: Instr) -> Step {
-            let v = <$memory>::from_le_bytes(m.load(i)?);
-            m.set(i.c, <$value>::from(v).into_slot());
-            Ok(())
-        })*
-    };
-}
-
-/// Stores, in the same way; the last two handlers store the constant in `b`.
-macro_rules! stores {
-    ($($name:ident, $other:ident, $with_constant:ident, $other_constant:ident: $memory:ty;)*) => {
-        $(pub(crate) fn $name(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
-            let v = get(f, i.b) as $memory;
-            store_first(m, f, i, pc, v.to_le_bytes())
-        }
-        pub(crate) fn $other(m: &mut Machine, i: Instr) -> Step {
-            let v = m.get(i.b) as $memory;
-            m.store(i, v.to_le_bytes())
-        }
-        pub(crate) fn $with_constant(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
-            let v = constant(i) as $memory;
-            store_first(m, f, i, pc, v.to_le_bytes())
-        }
-        pub(crate) fn $other_constant(m: &mut Machine, i: Instr) -> Step {
-            let v = constant(&i) as $memory;
-            m.store(i, v.to_le_bytes())
-        })*
-    };
-}
-
-/// Stores to memory 0; leaves for any other.
+/// Stores a value.
 #[inline(always)]
-fn store_first<const N: usize>(
+pub(super) fn store<const N: usize>(
     m: &mut Machine,
     f: &Slots,
     i: &Instr,
     pc: Pc,
     value: [u8; N],
 ) -> Pc {
-    if i.d != 0 {
-        return LEAVE;
-    }
-    let Some(place) = chunk_mut(&mut m.memory, get(f, i.a), i.c) else {
-        return m.trap(TrapKind::MemoryOutOfBounds);
+    let Some(place) = chunk_mut(m.memory(i.d), get(f, i.a), i.c) else {
+        return m.trap(pc, TrapKind::MemoryOutOfBounds);
     };
     *place = value;
     pc + 1
 }
 
+macro_rules! loads {
+    ($($name:ident: $memory:ty => $value:ty;)*) => {
+        $(pub(crate) fn $name(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+            let Some(bytes) = m.load(f, i) else {
+                return m.trap(pc, TrapKind::MemoryOutOfBounds);
+            };
+            let v = <$memory>::from_le_bytes(bytes);
+            set(f, i.c, <$value>::from(v).into_slot());
+            pc + 1
+        })*
+    };
+}
+
+/// Stores; the second handler stores the constant in `b`.
+macro_rules! stores {
+    ($($name:ident, $with_constant:ident: $memory:ty;)*) => {
+        $(pub(crate) fn $name(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+            let v = get(f, i.b) as $memory;
+            store(m, f, i, pc, v.to_le_bytes())
+        }
+        pub(crate) fn $with_constant(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+            let v = constant(i) as $memory;
+            store(m, f, i, pc, v.to_le_bytes())
+        })*
+    };
+}
+
 loads! {
-    i32_load, i32_load_other: u32 => u32;
-    i32_load8_s, i32_load8_s_other: i8 => i32;
-    i32_load8_u, i32_load8_u_other: u8 => u32;
-    i32_load16_s, i32_load16_s_other: i16 => i32;
-    i32_load16_u, i32_load16_u_other: u16 => u32;
-    i64_load, i64_load_other: u64 => u64;
-    i64_load8_s, i64_load8_s_other: i8 => i64;
-    i64_load8_u, i64_load8_u_other: u8 => u64;
-    i64_load16_s, i64_load16_s_other: i16 => i64;
-    i64_load16_u, i64_load16_u_other: u16 => u64;
-    i64_load32_s, i64_load32_s_other: i32 => i64;
-    i64_load32_u, i64_load32_u_other: u32 => u64;
+    i32_load: u32 => u32;
+    i32_load8_s: i8 => i32;
+    i32_load8_u: u8 => u32;
+    i32_load16_s: i16 => i32;
+    i32_load16_u: u16 => u32;
+    i64_load: u64 => u64;
+    i64_load8_s: i8 => i64;
+    i64_load8_u: u8 => u64;
+    i64_load16_s: i16 => i64;
+    i64_load16_u: u16 => u64;
+    i64_load32_s: i32 => i64;
+    i64_load32_u: u32 => u64;
     // Floats are moved as bits, so that NaNs keep theirs.
-    f32_load, f32_load_other: u32 => u32;
-    f64_load, f64_load_other: u64 => u64;
+    f32_load: u32 => u32;
+    f64_load: u64 => u64;
 }
 
 stores! {
-    i32_store, i32_store_other, i32_store_const, i32_store_const_other: u32;
-    i32_store8, i32_store8_other, i32_store8_const, i32_store8_const_other: u8;
-    i32_store16, i32_store16_other, i32_store16_const, i32_store16_const_other: u16;
-    i64_store, i64_store_other, i64_store_const, i64_store_const_other: u64;
-    i64_store8, i64_store8_other, i64_store8_const, i64_store8_const_other: u8;
-    i64_store16, i64_store16_other, i64_store16_const, i64_store16_const_other: u16;
-    i64_store32, i64_store32_other, i64_store32_const, i64_store32_const_other: u32;
-    f32_store, f32_store_other, f32_store_const, f32_store_const_other: u32;
-    f64_store, f64_store_other, f64_store_const, f64_store_const_other: u64;
+    i32_store, i32_store_const: u32;
+    i32_store8, i32_store8_const: u8;
+    i32_store16, i32_store16_const: u16;
+    i64_store, i64_store_const: u64;
+    i64_store8, i64_store8_const: u8;
+    i64_store16, i64_store16_const: u16;
+    i64_store32, i64_store32_const: u32;
+    f32_store, f32_store_const: u32;
+    f64_store, f64_store_const: u64;
 }
 
 /// Adds the offset in slot `b` to the address in slot `a`.
-pub(crate) fn effective_address(m: &mut Machine, i: Instr) -> Step {
-    let at = m.get(i.a).checked_add(m.get(i.b)).ok_or(OUT_OF_BOUNDS)?;
-    m.set(i.c, at);
-    Ok(())
+pub(crate) fn effective_address(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+    m.attempt(pc, |_| {
+        let at = get(f, i.a).checked_add(get(f, i.b)).ok_or(OUT_OF_BOUNDS)?;
+        set(f, i.c, at);
+        Ok(())
+    })
 }
 
 /// `memory.size`
-pub(crate) fn memory_size(m: &mut Machine, i: Instr) -> Step {
-    let pages = m.memories[m.memory_address(i.d)].pages();
-    m.set(i.c, pages);
-    Ok(())
+pub(crate) fn memory_size(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+    m.with_memories(pc, |m| {
+        let pages = m.memories[m.memory_address(i.d)].pages();
+        set(f, i.c, pages);
+        Ok(())
+    })
 }
 
 /// `memory.grow`
-pub(crate) fn memory_grow(m: &mut Machine, i: Instr) -> Step {
-    let by = m.get(i.a);
-    let limit = m.limits.memory_pages;
-    let memory = m.memory_address(i.d);
-    let memory = &mut m.memories[memory];
-    let failed = failure(memory.ty.memory64);
-    let answer = memory.grow(by, limit).unwrap_or(failed);
-    m.set(i.c, answer);
-    Ok(())
+pub(crate) fn memory_grow(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+    m.with_memories(pc, |m| {
+        let by = get(f, i.a);
+        let limit = m.limits.memory_pages;
+        let memory = m.memory_address(i.d);
+        let memory = &mut m.memories[memory];
+        let failed = failure(memory.ty.memory64);
+        let answer = memory.grow(by, limit).unwrap_or(failed);
+        set(f, i.c, answer);
+        Ok(())
+    })
 }
 
 /// -1 in the index type.
@@ -235,43 +242,49 @@ pub(crate) fn range(from: u64, len: u64, size: usize) -> Option<std::ops::Range<
 }
 
 /// `memory.fill`: destination, value and length from `a` on.
-pub(crate) fn memory_fill(m: &mut Machine, i: Instr) -> Step {
-    let (at, value, len) = (m.get(i.a), m.get(i.a + 1), m.get(i.a + 2));
-    let memory = m.memory_address(i.d);
-    let bytes = &mut m.memories[memory].bytes;
-    let place = range(at, len, bytes.len()).ok_or(OUT_OF_BOUNDS)?;
-    bytes[place].fill(value as u8);
-    Ok(())
+pub(crate) fn memory_fill(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+    m.with_memories(pc, |m| {
+        let (at, value, len) = (get(f, i.a), get(f, i.a + 1), get(f, i.a + 2));
+        let memory = m.memory_address(i.d);
+        let bytes = &mut m.memories[memory].bytes;
+        let place = range(at, len, bytes.len()).ok_or(OUT_OF_BOUNDS)?;
+        bytes[place].fill(value as u8);
+        Ok(())
+    })
 }
 
 /// `memory.copy`: destination, source and length from `a` on; `d` is the destination
 /// memory, `b` the source memory.
-pub(crate) fn memory_copy(m: &mut Machine, i: Instr) -> Step {
-    let (to, from, len) = (m.get(i.a), m.get(i.a + 1), m.get(i.a + 2));
-    let target = m.memory_address(i.d);
-    let source = m.memory_address(i.b as u16);
-    let from = range(from, len, m.memories[source].bytes.len()).ok_or(OUT_OF_BOUNDS)?;
-    let to = range(to, len, m.memories[target].bytes.len()).ok_or(OUT_OF_BOUNDS)?;
-    if source == target {
-        m.memories[target].bytes.copy_within(from, to.start);
-    } else if let Ok([source, target]) = m.memories.get_disjoint_mut([source, target]) {
-        target.bytes[to].copy_from_slice(&source.bytes[from]);
-    }
-    Ok(())
+pub(crate) fn memory_copy(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+    m.with_memories(pc, |m| {
+        let (to, from, len) = (get(f, i.a), get(f, i.a + 1), get(f, i.a + 2));
+        let target = m.memory_address(i.d);
+        let source = m.memory_address(i.b as u16);
+        let from = range(from, len, m.memories[source].bytes.len()).ok_or(OUT_OF_BOUNDS)?;
+        let to = range(to, len, m.memories[target].bytes.len()).ok_or(OUT_OF_BOUNDS)?;
+        if source == target {
+            m.memories[target].bytes.copy_within(from, to.start);
+        } else if let Ok([source, target]) = m.memories.get_disjoint_mut([source, target]) {
+            target.bytes[to].copy_from_slice(&source.bytes[from]);
+        }
+        Ok(())
+    })
 }
 
 /// `memory.init`: destination, source and length from `a` on; `b` is the segment.
-pub(crate) fn memory_init(m: &mut Machine, i: Instr) -> Step {
-    let (to, from, len) = (m.get(i.a), m.get(i.a + 1), m.get(i.a + 2));
-    let memory = m.memory_address(i.d);
-    m.init_memory(memory, i.b, to, from, len)
+pub(crate) fn memory_init(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+    m.with_memories(pc, |m| {
+        let (to, from, len) = (get(f, i.a), get(f, i.a + 1), get(f, i.a + 2));
+        let memory = m.memory_address(i.d);
+        m.init_memory(memory, i.b, to, from, len)
+    })
 }
 
 /// `data.drop`: `b` is the segment.
-pub(crate) fn data_drop(m: &mut Machine, i: Instr) -> Step {
+pub(crate) fn data_drop(m: &mut Machine, _: &mut Slots, i: &Instr, pc: Pc) -> Pc {
     let instance = m.instance as usize;
     m.instances[instance].dropped_data[i.b as usize] = true;
-    Ok(())
+    pc + 1
 }
 
 impl Machine {

@@ -3,10 +3,12 @@
 //! One file per section; a handler is named after its instruction. What a stop means is
 //! decided by the callers of the dispatch loop in [`dispatch`].
 //!
-//! A handler gets the current frame's operands as a slice, so that it needs not look for
-//! them; meanwhile the running stack is not in the [`Machine`](crate::machine::Machine), nor are
-//! memory 0's bytes in their place. Instructions that change stacks, that may call the host,
-//! collect or touch any memory have a second handler, which finds everything in the machine.
+//! A handler gets the machine and the current frame's operands as a slice, so that it needs
+//! not look for them. It follows that the dispatch loop holds the running stack's values, and
+//! that they are not in the [`Machine`](crate::machine::Machine) meanwhile; nor are memory 0's bytes
+//! in their place. A handler that lets another stack run finds that one's values in the
+//! machine. What needs all values of the running stack (to grow it, to collect, to unwind) is
+//! done outside of the loop, on a handler's request: see [`Stop`](crate::machine::Stop).
 //!
 //! | file | section of the specification |
 //! | --- | --- |
@@ -26,6 +28,7 @@ pub(crate) mod control;
 pub(crate) mod dispatch;
 pub(crate) mod exception;
 pub(crate) mod frame;
+pub(crate) mod fused;
 pub(crate) mod memory;
 pub(crate) mod numeric;
 pub(crate) mod ops;
@@ -45,12 +48,11 @@ pub(crate) type Pc = usize;
 /// The frame has changed: go on at the machine's `pc`, with its `fp`.
 pub(crate) const RELOAD: Pc = usize::MAX - 2;
 
-/// Execute this instruction's other handler, with the running stack in the machine.
-pub(crate) const LEAVE: Pc = usize::MAX - 1;
+/// The same, and the running stack or the instance may have changed.
+pub(crate) const CHANGE: Pc = usize::MAX - 1;
 
 /// Stop, for the reason that is in the machine.
 pub(crate) const STOP: Pc = usize::MAX;
 
-/// What a handler answers that works on the machine as a whole: go on at its `pc`, or stop
-/// for a reason.
+/// Something that may stop execution.
 pub(crate) type Step = Result<(), crate::machine::Stop>;

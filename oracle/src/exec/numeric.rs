@@ -271,10 +271,10 @@ macro_rules! division {
             let x = <$t>::from_slot(get(f, i.a));
             let y = <$t>::from_slot(get(f, i.b));
             if y == 0 {
-                return m.trap(TrapKind::IntegerDivideByZero);
+                return m.trap(pc, TrapKind::IntegerDivideByZero);
             }
             let Some(z) = x.$checked(y) else {
-                return m.trap(TrapKind::IntegerOverflow);
+                return m.trap(pc, TrapKind::IntegerOverflow);
             };
             set(f, i.c, z.into_slot());
             pc + 1
@@ -297,7 +297,7 @@ macro_rules! signed_remainder {
             let x = <$t>::from_slot(get(f, i.a));
             let y = <$t>::from_slot(get(f, i.b));
             if y == 0 {
-                return m.trap(TrapKind::IntegerDivideByZero);
+                return m.trap(pc, TrapKind::IntegerDivideByZero);
             }
             // The remainder of the smallest number by -1 is 0, unlike the quotient.
             set(f, i.c, x.wrapping_rem(y).into_slot());
@@ -316,13 +316,13 @@ macro_rules! truncation {
         $(pub(crate) fn $name(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
             let x = <$f>::from_slot(get(f, i.a));
             if x.is_nan() {
-                return m.trap(TrapKind::InvalidConversionToInteger);
+                return m.trap(pc, TrapKind::InvalidConversionToInteger);
             }
             // Both bounds are exact in the float type; the truncated number must lie
             // between them, the upper one excluded.
             let whole = x.trunc();
             if !($low..$high).contains(&whole) {
-                return m.trap(TrapKind::IntegerOverflow);
+                return m.trap(pc, TrapKind::IntegerOverflow);
             }
             set(f, i.c, (whole as $t).into_slot());
             pc + 1

@@ -24,7 +24,7 @@ pub(crate) fn ref_is_null(_: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> 
 /// `ref.as_non_null`: the reference stays where it is.
 pub(crate) fn ref_as_non_null(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
     if get(f, i.a) == NULL {
-        return m.trap(TrapKind::NullReference);
+        return m.trap(pc, TrapKind::NullReference);
     }
     pc + 1
 }

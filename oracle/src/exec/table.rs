@@ -1,7 +1,8 @@
 //! Table instructions, and table instances (specification: "Table Instructions").
 
-use super::Step;
+use super::frame::{get, set};
 use super::memory::{failure, range};
+use super::{Pc, Slots, Step};
 use crate::code::Instr;
 use crate::error::TrapKind;
 use crate::machine::{Machine, Stop, TableData};
@@ -58,85 +59,95 @@ impl Machine {
 }
 
 /// `table.get`: `b` is the table.
-pub(crate) fn table_get(m: &mut Machine, i: Instr) -> Step {
-    let table = &m.tables[m.table_address(i.b)];
-    let word = usize::try_from(m.get(i.a))
-        .ok()
-        .and_then(|index| table.elements.get(index));
-    let word = *word.ok_or(OUT_OF_BOUNDS)?;
-    m.set(i.c, word);
-    Ok(())
+pub(crate) fn table_get(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+    m.attempt(pc, |m| {
+        let table = &m.tables[m.table_address(i.b)];
+        let word = usize::try_from(get(f, i.a))
+            .ok()
+            .and_then(|index| table.elements.get(index));
+        let word = *word.ok_or(OUT_OF_BOUNDS)?;
+        set(f, i.c, word);
+        Ok(())
+    })
 }
 
 /// `table.set`: `b` is the table, `c` the value.
-pub(crate) fn table_set(m: &mut Machine, i: Instr) -> Step {
-    let (index, word) = (m.get(i.a), m.get(i.c));
-    let table = m.table_address(i.b);
-    let place = usize::try_from(index)
-        .ok()
-        .and_then(|index| m.tables[table].elements.get_mut(index));
-    *place.ok_or(OUT_OF_BOUNDS)? = word;
-    Ok(())
+pub(crate) fn table_set(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+    m.attempt(pc, |m| {
+        let (index, word) = (get(f, i.a), get(f, i.c));
+        let table = m.table_address(i.b);
+        let place = usize::try_from(index)
+            .ok()
+            .and_then(|index| m.tables[table].elements.get_mut(index));
+        *place.ok_or(OUT_OF_BOUNDS)? = word;
+        Ok(())
+    })
 }
 
 /// `table.size`: `b` is the table.
-pub(crate) fn table_size(m: &mut Machine, i: Instr) -> Step {
+pub(crate) fn table_size(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
     let size = m.tables[m.table_address(i.b)].elements.len() as u64;
-    m.set(i.c, size);
-    Ok(())
+    set(f, i.c, size);
+    pc + 1
 }
 
 /// `table.grow`: value and number from `a` on; `b` is the table.
-pub(crate) fn table_grow(m: &mut Machine, i: Instr) -> Step {
-    let (init, by) = (m.get(i.a), m.get(i.a + 1));
+pub(crate) fn table_grow(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+    let (init, by) = (get(f, i.a), get(f, i.a + 1));
     let limit = m.limits.table_elements;
     let table = m.table_address(i.b);
     let table = &mut m.tables[table];
     let failed = failure(table.ty.table64);
     let answer = table.grow(by, init, limit).unwrap_or(failed);
-    m.set(i.c, answer);
-    Ok(())
+    set(f, i.c, answer);
+    pc + 1
 }
 
 /// `table.fill`: destination, value and length from `a` on; `b` is the table.
-pub(crate) fn table_fill(m: &mut Machine, i: Instr) -> Step {
-    let (at, word, len) = (m.get(i.a), m.get(i.a + 1), m.get(i.a + 2));
-    let table = m.table_address(i.b);
-    let elements = &mut m.tables[table].elements;
-    let place = range(at, len, elements.len()).ok_or(OUT_OF_BOUNDS)?;
-    elements[place].fill(word);
-    Ok(())
+pub(crate) fn table_fill(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+    m.attempt(pc, |m| {
+        let (at, word, len) = (get(f, i.a), get(f, i.a + 1), get(f, i.a + 2));
+        let table = m.table_address(i.b);
+        let elements = &mut m.tables[table].elements;
+        let place = range(at, len, elements.len()).ok_or(OUT_OF_BOUNDS)?;
+        elements[place].fill(word);
+        Ok(())
+    })
 }
 
 /// `table.copy`: destination, source and length from `a` on; `b` is the destination
 /// table, `c` the source table.
-pub(crate) fn table_copy(m: &mut Machine, i: Instr) -> Step {
-    let (to, from, len) = (m.get(i.a), m.get(i.a + 1), m.get(i.a + 2));
-    let target = m.table_address(i.b);
-    let source = m.table_address(i.c);
-    let from = range(from, len, m.tables[source].elements.len()).ok_or(OUT_OF_BOUNDS)?;
-    let to = range(to, len, m.tables[target].elements.len()).ok_or(OUT_OF_BOUNDS)?;
-    if source == target {
-        m.tables[target].elements.copy_within(from, to.start);
-    } else if let Ok([source, target]) = m.tables.get_disjoint_mut([source, target]) {
-        target.elements[to].copy_from_slice(&source.elements[from]);
-    }
-    Ok(())
+pub(crate) fn table_copy(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+    m.attempt(pc, |m| {
+        let (to, from, len) = (get(f, i.a), get(f, i.a + 1), get(f, i.a + 2));
+        let target = m.table_address(i.b);
+        let source = m.table_address(i.c);
+        let from = range(from, len, m.tables[source].elements.len()).ok_or(OUT_OF_BOUNDS)?;
+        let to = range(to, len, m.tables[target].elements.len()).ok_or(OUT_OF_BOUNDS)?;
+        if source == target {
+            m.tables[target].elements.copy_within(from, to.start);
+        } else if let Ok([source, target]) = m.tables.get_disjoint_mut([source, target]) {
+            target.elements[to].copy_from_slice(&source.elements[from]);
+        }
+        Ok(())
+    })
 }
 
 /// `table.init`: destination, source and length from `a` on; `b` is the table, `c` the
 /// segment.
-pub(crate) fn table_init(m: &mut Machine, i: Instr) -> Step {
-    let (to, from, len) = (m.get(i.a), m.get(i.a + 1), m.get(i.a + 2));
-    let table = m.table_address(i.b);
-    m.init_table(table, i.c, to, from, len)
+pub(crate) fn table_init(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+    m.attempt(pc, |m| {
+        let (to, from, len) = (get(f, i.a), get(f, i.a + 1), get(f, i.a + 2));
+        let table = m.table_address(i.b);
+        m.init_table(table, i.c, to, from, len)
+    })
 }
 
 /// `elem.drop`: `b` is the segment.
-pub(crate) fn elem_drop(m: &mut Machine, i: Instr) -> Step {
+pub(crate) fn elem_drop(m: &mut Machine, _: &mut Slots, i: &Instr, pc: Pc) -> Pc {
     let instance = m.instance as usize;
     m.instances[instance].elements[i.b as usize] = Vec::new();
-    Ok(())
+    pc + 1
 }
 
 impl Machine {

@@ -6,7 +6,9 @@
 //! ordinary numbers hardly have); everywhere else the types are known. What the host was
 //! given stays alive as long as the store, for the host's handles are not counted.
 
-use crate::machine::Machine;
+use crate::error::Exhausted;
+use crate::exec::Step;
+use crate::machine::{Machine, Stop};
 use crate::stacks::StackId;
 use crate::types::registry::{Composite, Storage};
 use crate::types::{HeapType, ValType};
@@ -36,21 +38,39 @@ impl Machine {
             + self.stacks.slots
     }
 
-    /// Collects if the heap has doubled since the last time.
+    /// What an instruction does before it allocates, and before it does anything else that
+    /// can be seen. It asks for a collection, after which it is executed again, if the heap
+    /// has doubled since the last one, or if `full` says that there is no room; without room
+    /// after the collection, `what` is exhausted.
     #[inline(always)]
-    pub fn collect_if_needed(&mut self) {
-        self.allocations += 1;
-        if self.allocations >= 1024 || self.collect_always {
-            self.allocations = 0;
-            if self.collect_always || self.heap_cost() > self.collect_above.max(LEAST) {
-                self.collect();
-            }
+    pub fn before_allocation(&mut self, what: Exhausted, full: impl Fn(&Self) -> bool) -> Step {
+        let collected = std::mem::take(&mut self.collected);
+        if full(self) {
+            return Err(if collected {
+                Stop::Exhausted(what)
+            } else {
+                Stop::Collect
+            });
         }
+        if !collected && self.should_collect() {
+            return Err(Stop::Collect);
+        }
+        Ok(())
+    }
+
+    fn should_collect(&mut self) -> bool {
+        self.allocations += 1;
+        if self.allocations < 1024 && !self.collect_always {
+            return false;
+        }
+        self.allocations = 0;
+        self.collect_always || self.heap_cost() > self.collect_above.max(LEAST)
     }
 
     /// Reclaims what cannot be reached.
     ///
-    /// Everything that a running instruction still needs has to be in a slot.
+    /// Everything that a running instruction still needs has to be in a slot, and the running
+    /// stack's values in the machine.
     #[cold]
     pub fn collect(&mut self) {
         let mut grey = Grey::default();

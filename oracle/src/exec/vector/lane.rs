@@ -5,17 +5,21 @@
 
 use super::Lanes;
 use crate::code::Instr;
+use crate::error::TrapKind;
 use crate::exec::frame::{get, get_wide, set, set_wide};
+use crate::exec::memory::store;
 use crate::exec::numeric::Number;
-use crate::exec::{Pc, Slots, Step};
+use crate::exec::{Pc, Slots};
 use crate::machine::Machine;
 
 macro_rules! loads {
     ($($name:ident: $n:literal => |$x:ident| $e:expr;)*) => {
-        $(pub(crate) fn $name(m: &mut Machine, i: Instr) -> Step {
-            let $x = m.load::<$n>(i)?;
-            m.set_wide(i.c, $e);
-            Ok(())
+        $(pub(crate) fn $name(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+            let Some($x) = m.load::<$n>(f, i) else {
+                return m.trap(pc, TrapKind::MemoryOutOfBounds);
+            };
+            set_wide(f, i.c, $e);
+            pc + 1
         })*
     };
 }
@@ -50,9 +54,8 @@ loads! {
 }
 
 /// `v128.store`
-pub(crate) fn v128_store(m: &mut Machine, i: Instr) -> Step {
-    let value = super::bytes(m.get_wide(i.b));
-    m.store(i, value)
+pub(crate) fn v128_store(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
+    store(m, f, i, pc, super::bytes(get_wide(f, i.b)))
 }
 
 /// `i8x16.shuffle`: the first operand is in the result's slots already, `a` is the second
