@@ -15,7 +15,7 @@ use crate::exec::{CHANGE, Pc, STOP, Step};
 use crate::heap::object::Objects;
 use crate::heap::{Continuations, Exceptions};
 use crate::instance::InstanceData;
-use crate::stacks::{StackId, Stacks};
+use crate::stacks::{LEAST_SLOTS, StackId, Stacks};
 use crate::trace::{Event, EventKind};
 use crate::types::registry::Types;
 use crate::types::{DefinedType, FuncType, GlobalType, MemoryType, TableType};
@@ -246,7 +246,7 @@ impl Machine {
 
     #[cold]
     fn grow(&mut self, len: usize) -> Step {
-        let len = len.max(2 * self.values.len()).max(32);
+        let len = len.max(2 * self.values.len()).max(LEAST_SLOTS);
         let more = (len - self.values.len()) as u64;
         if self.stacks.slots + more > self.limits.stack_slots {
             return Err(Stop::Exhausted(Exhausted::CallStack));

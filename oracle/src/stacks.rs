@@ -11,6 +11,7 @@
 //! ```
 
 use crate::exec::Step;
+use crate::exec::frame::copy;
 use crate::machine::{BASE, Frame, Machine, NOWHERE, Stop};
 use crate::trace::EventKind;
 
@@ -66,6 +67,9 @@ impl Stack {
 /// Slots a finished stack may keep for its next use.
 const KEPT_SLOTS: usize = 1024;
 
+/// Slots that a stack has at least once it has any.
+pub(crate) const LEAST_SLOTS: usize = 32;
+
 /// All stacks of a store.
 #[derive(Debug, Default)]
 pub(crate) struct Stacks {
@@ -116,6 +120,7 @@ impl Stacks {
     }
 
     /// Gives a stack back its values, which the dispatch loop had while the stack ran.
+    #[inline]
     pub fn rest(&mut self, id: StackId, values: Vec<u64>) {
         let stack = &mut self.list[id.0 as usize];
         if stack.idle && values.len() > KEPT_SLOTS {
@@ -129,9 +134,24 @@ impl Stacks {
 impl Machine {
     /// Moves the running stack out of the registers.
     pub fn park(&mut self) {
+        if let Some(id) = self.current {
+            std::mem::swap(&mut self.stacks.get_mut(id).values, &mut self.values);
+            self.leave();
+        }
+    }
+
+    /// Moves a stack into the registers. There must be no running one.
+    pub fn activate(&mut self, id: StackId) {
+        self.mount(id);
+        std::mem::swap(&mut self.stacks.get_mut(id).values, &mut self.values);
+    }
+
+    /// Moves the running stack out of the registers, but for its values, which the dispatch
+    /// loop has.
+    #[inline]
+    pub fn leave(&mut self) {
         if let Some(id) = self.current.take() {
             let stack = self.stacks.get_mut(id);
-            std::mem::swap(&mut stack.values, &mut self.values);
             std::mem::swap(&mut stack.frames, &mut self.frames);
             stack.pc = self.pc;
             stack.fp = self.fp;
@@ -139,11 +159,12 @@ impl Machine {
         }
     }
 
-    /// Moves a stack into the registers. There must be no running one.
-    pub fn activate(&mut self, id: StackId) {
+    /// Moves a stack into the registers, but for its values, which the dispatch loop will take.
+    /// There must be no running one.
+    #[inline]
+    pub fn mount(&mut self, id: StackId) {
         debug_assert!(self.current.is_none(), "one stack runs at a time");
         let stack = self.stacks.get_mut(id);
-        std::mem::swap(&mut stack.values, &mut self.values);
         std::mem::swap(&mut stack.frames, &mut self.frames);
         self.pc = stack.pc;
         self.fp = stack.fp;
@@ -161,7 +182,7 @@ impl Machine {
     }
 
     /// Starts a function on the running stack, which has no frame; its arguments stand at
-    /// the stack's base.
+    /// the stack's base, and there is room for its results.
     pub fn start(&mut self, addr: u32) -> Step {
         self.frames.push(Frame {
             pc: BASE,
@@ -170,13 +191,11 @@ impl Machine {
         });
         self.depth += 1;
         self.fp = 0;
-        let func = &self.funcs[addr as usize];
-        self.reserve(func.param_slots.max(func.result_slots) as usize)?;
         self.invoke(addr)
     }
 
-    /// The first function of the running stack returned these results. The specification's rule: a handler frame around values is the values.
-    #[cold]
+    /// The first function of the running stack returned these results. The specification's
+    /// rule: a handler frame around values is the values.
     pub fn stack_returned(&mut self, results: &[u64]) -> Step {
         let id = self.running();
         let stack = self.stacks.get(id);
@@ -184,13 +203,14 @@ impl Machine {
         let Some(parent) = stack.parent else {
             return Err(Stop::Done);
         };
-        self.park();
-        self.activate(parent);
+        self.leave();
+        self.mount(parent);
         self.chain -= 1;
         let site = &self.instances[at.instance as usize].module.code.sites[at.site as usize];
         let slots = site.result_slots as usize;
         let results = &results[..slots];
-        self.values[at.results_at..at.results_at + slots].copy_from_slice(results);
+        let values = &mut self.stacks.get_mut(parent).values;
+        copy(&mut values[at.results_at..], results);
         if self.tracing {
             let types = site.results.clone();
             let values = self.trace_values(&types, results);

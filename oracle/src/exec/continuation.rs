@@ -9,18 +9,15 @@
 //! In all handlers `a` is the first argument's slot, where the results go as well, `b` the
 //! site and `c` the continuation's slot.
 
-use super::frame::{get, set};
+use super::frame::{copy, get, set};
 use super::{Pc, Slots, Step};
 use crate::code::{ContSite, Instr, Label};
 use crate::error::{Exhausted, TrapKind};
 use crate::heap::Continuation;
 use crate::machine::{Machine, Stop};
-use crate::stacks::{ResumeSite, StackId};
+use crate::stacks::{LEAST_SLOTS, ResumeSite, StackId};
 use crate::trace::EventKind;
 use crate::value::{MAX_CONTINUATIONS, NULL, cont_number, word_exn, word_func};
-
-/// Slots that a stack has at least when its first function starts, if that needs no more.
-const START_SLOTS: u64 = 32;
 
 /// `(ref.null) cont.new` traps; `(ref.func fa) cont.new ct` allocates
 /// `ca = (invoke fa) : n` with `n` the function's parameters, and is `(ref.cont ca)`.
@@ -147,7 +144,7 @@ pub(crate) fn suspend(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
         };
         m.check_continuations()?;
         let slots = m.tags[tag as usize].param_slots as usize;
-        let word = m.capture(handler.outermost, m.fp + i.a as usize);
+        let word = m.capture(handler.outermost, m.fp as u32 + i.a);
         if m.tracing {
             let types = m.tags[tag as usize].ty.params.clone();
             let values = m.trace_values(&types, values);
@@ -163,11 +160,12 @@ pub(crate) fn suspend(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
             unreachable!("a suspension is handled by a clause with a label")
         };
         m.stacks.get_mut(handler.outermost).parent = None;
-        m.park();
-        m.activate(parent);
+        m.leave();
+        m.mount(parent);
         let to = m.fp + label.slot as usize;
-        m.values[to..to + slots].copy_from_slice(&values[..slots]);
-        m.values[to + slots] = word;
+        let receiver = &mut m.stacks.get_mut(parent).values[to..];
+        copy(receiver, &values[..slots]);
+        receiver[slots] = word;
         m.pc = label.target as usize;
         Ok(())
     })
@@ -196,7 +194,7 @@ pub(crate) fn switch(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
         let traced = args.map(|types| m.trace_values(&types, values));
         let outermost = m.stacks.get(handler.outermost);
         let (parent, resumed_at) = (outermost.parent, outermost.resumed_at);
-        let switcher = m.capture(handler.outermost, m.fp + i.a as usize);
+        let switcher = m.capture(handler.outermost, m.fp as u32 + i.a);
         if let Some(values) = traced {
             m.record_here(EventKind::Switch {
                 tag,
@@ -208,16 +206,16 @@ pub(crate) fn switch(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
         }
         m.give(&target, values, slots)?;
         let mounted = m.stacks.get_mut(target.innermost);
-        let last = target.receive_at + (target.bound + slots) as usize;
+        let last = (target.receive_at + target.bound + slots) as usize;
         mounted.values[last] = switcher;
         m.stacks.get_mut(handler.outermost).parent = None;
-        m.park();
+        m.leave();
         let mounted = m.stacks.get_mut(target.outermost);
         mounted.parent = parent;
         mounted.resumed_at = resumed_at;
         m.chain += target.stacks;
         m.depth += target.frames;
-        m.activate(target.innermost);
+        m.mount(target.innermost);
         match target.fresh {
             Some(func) => m.start(func),
             None => Ok(()),
@@ -245,6 +243,7 @@ impl Machine {
     }
 
     /// Whether one more continuation can be alive.
+    #[inline]
     fn check_continuations(&mut self) -> Step {
         let most = self.limits.continuations.min(MAX_CONTINUATIONS) as usize;
         self.before_allocation(Exhausted::Continuations, |m| {
@@ -273,40 +272,52 @@ impl Machine {
         }
     }
 
-    /// Traps as [`usable`](Self::usable) does, and sees to it that a function that never ran
-    /// has room to start.
+    /// Sees to it that a function that never ran has room to start.
+    #[inline(always)]
     fn can_start(&mut self, word: u64) -> Step {
-        if self.usable(word)?.fresh.is_some() {
-            self.before_allocation(Exhausted::CallStack, |m| {
-                m.stacks.slots + START_SLOTS > m.limits.stack_slots
-            })?;
+        let collected = std::mem::take(&mut self.collected);
+        let room = self.stacks.slots + LEAST_SLOTS as u64 <= self.limits.stack_slots;
+        if room || self.usable(word)?.fresh.is_none() {
+            return Ok(());
         }
-        Ok(())
+        Err(if collected {
+            Stop::Exhausted(Exhausted::CallStack)
+        } else {
+            Stop::Collect
+        })
     }
 
     /// Consumes a continuation, or traps.
+    #[inline(always)]
     fn consume(&mut self, word: u64) -> Result<Continuation, Stop> {
-        let cont = self.usable(word)?;
-        self.continuations.take(word);
-        Ok(cont)
+        if word == NULL {
+            return Err(Stop::Trap(TrapKind::NullContinuationReference));
+        }
+        let cont = self.continuations.take(word);
+        cont.ok_or(Stop::Trap(TrapKind::ContinuationConsumed))
     }
 
-    /// Puts the first `slots` of these values where the continuation receives them, and
-    /// makes room for one more.
+    /// Puts the first `slots` of these values where the continuation receives them. A function
+    /// that never ran gets room for its parameters and results.
+    #[inline(always)]
     fn give(&mut self, cont: &Continuation, values: &[u64], slots: u32) -> Step {
-        let to = cont.receive_at + cont.bound as usize;
-        let end = to + slots as usize;
         let stack = self.stacks.get_mut(cont.innermost);
-        if end >= stack.values.len() {
-            let more = (end + 1 - stack.values.len()) as u64;
-            stack.values.resize(end + 1, 0);
-            self.stacks.slots += more;
-            if self.stacks.slots > self.limits.stack_slots {
-                return Err(Stop::Exhausted(Exhausted::CallStack));
+        if let Some(func) = cont.fresh {
+            let func = &self.funcs[func as usize];
+            let room = func.param_slots.max(func.result_slots) as usize;
+            let room = room.max(LEAST_SLOTS);
+            if room > stack.values.len() {
+                let more = (room - stack.values.len()) as u64;
+                stack.values.resize(room, 0);
+                self.stacks.slots += more;
+                if self.stacks.slots > self.limits.stack_slots {
+                    return Err(Stop::Exhausted(Exhausted::CallStack));
+                }
             }
         }
+        let to = (cont.receive_at + cont.bound) as usize;
         let stack = self.stacks.get_mut(cont.innermost);
-        stack.values[to..end].copy_from_slice(&values[..slots as usize]);
+        copy(&mut stack.values[to..], &values[..slots as usize]);
         Ok(())
     }
 
@@ -320,6 +331,7 @@ impl Machine {
 
     /// Puts a continuation's stacks under the running one, with this instruction's
     /// handlers, and lets its innermost stack be the running one.
+    #[inline]
     fn mount_under_here(&mut self, cont: &Continuation, i: &Instr) {
         let outermost = self.stacks.get_mut(cont.outermost);
         outermost.parent = self.current;
@@ -330,8 +342,8 @@ impl Machine {
         };
         self.chain += cont.stacks;
         self.depth += cont.frames;
-        self.park();
-        self.activate(cont.innermost);
+        self.leave();
+        self.mount(cont.innermost);
     }
 
     /// Runs the continuation that is now mounted.
@@ -362,6 +374,7 @@ impl Machine {
 
     /// The nearest handler for a suspension (or a switch) with this tag. Clauses of the
     /// other kind are passed over, as if they were not there.
+    #[inline(always)]
     fn find_handler(&self, tag: u32, switch: bool) -> Option<Handler> {
         let mut outermost = self.running();
         let mut distance = 0;
@@ -388,7 +401,8 @@ impl Machine {
 
     /// Makes a continuation of the running stacks up to `outermost`, which wants its
     /// values at `receive_at`. The stacks stay linked and in the registers for the moment.
-    fn capture(&mut self, outermost: StackId, receive_at: usize) -> u64 {
+    #[inline(always)]
+    fn capture(&mut self, outermost: StackId, receive_at: u32) -> u64 {
         let innermost = self.running();
         let mut stacks = 1;
         let mut frames = self.frames.len() as u32;

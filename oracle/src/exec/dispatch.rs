@@ -106,7 +106,7 @@ impl Machine {
                 if running != held {
                     self.stacks.rest(held, values);
                     held = running;
-                    values = std::mem::take(&mut self.values);
+                    values = std::mem::take(&mut self.stacks.get_mut(held).values);
                 }
                 if !Arc::ptr_eq(&code, &self.instrs) {
                     code = self.instrs.clone();
@@ -120,13 +120,15 @@ impl Machine {
         self.stop
     }
 
-    /// Puts the values of the stack that ran where they belong now that the loop is left: into
-    /// the machine, if that stack is still the running one.
+    /// Puts the running stack's values into the machine, now that the loop is left; `held` is
+    /// the stack whose values the loop has.
     pub fn settle(&mut self, held: StackId, values: Vec<u64>) {
-        if self.current == Some(held) {
+        let running = self.running();
+        if running == held {
             self.values = values;
         } else {
             self.stacks.rest(held, values);
+            self.values = std::mem::take(&mut self.stacks.get_mut(running).values);
         }
     }
 

@@ -68,7 +68,7 @@ fn bytes_of(pages: u64, ty: MemoryType) -> Option<u64> {
 
 /// The bytes at an address; none beyond the memory's end.
 #[inline(always)]
-fn chunk<const N: usize>(bytes: &[u8], address: u64, offset: u32) -> Option<[u8; N]> {
+pub(super) fn chunk<const N: usize>(bytes: &[u8], address: u64, offset: u32) -> Option<[u8; N]> {
     let at = usize::try_from(address.checked_add(u64::from(offset))?).ok()?;
     bytes.get(at..)?.first_chunk::<N>().copied()
 }

@@ -6,8 +6,8 @@
 //! A handler gets the machine and the current frame's operands as a slice, so that it needs
 //! not look for them. It follows that the dispatch loop holds the running stack's values, and
 //! that they are not in the [`Machine`](crate::machine::Machine) meanwhile; nor are memory 0's bytes
-//! in their place. A handler that lets another stack run finds that one's values in the
-//! machine. What needs all values of the running stack (to grow it, to collect, to unwind) is
+//! in their place. A stack that a handler lets run still has its values itself until the loop
+//! has seen the handler's answer. What needs all values of the running stack (to grow it, to collect, to unwind) is
 //! done outside of the loop, on a handler's request: see [`Stop`](crate::machine::Stop).
 //!
 //! | file | section of the specification |

@@ -117,7 +117,6 @@ unary! {
     i64_extend32_s: i64 => |x| i64::from(x as i32);
     i32_wrap_i64: u64 => |x| x as u32;
     i64_extend_i32_s: i32 => |x| i64::from(x);
-    i64_extend_i32_u: u32 => |x| u64::from(x);
 
     f32_abs: f32 => |x| x.abs();
     f32_neg: f32 => |x| -x;

@@ -22,7 +22,7 @@ pub(crate) struct Continuation {
     /// The last stack on the way to the handler that was there.
     pub outermost: StackId,
     /// Index in the innermost stack's values of the first argument.
-    pub receive_at: usize,
+    pub receive_at: u32,
     /// Slots of arguments that `cont.bind` has put there already.
     pub bound: u32,
     /// The function to start with, if it never ran.
@@ -62,6 +62,7 @@ impl Continuations {
     }
 
     /// Adds a continuation and returns the reference to it.
+    #[inline]
     pub fn add(&mut self, content: Continuation) -> u64 {
         let number = self.next;
         self.next += 1;
@@ -98,6 +99,7 @@ impl Continuations {
     }
 
     /// Consumes a continuation; none if it was consumed before.
+    #[inline]
     pub fn take(&mut self, word: u64) -> Option<Continuation> {
         let (number, index) = cont_place(word);
         let place = self.places.get_mut(index as usize)?;

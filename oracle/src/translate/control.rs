@@ -231,6 +231,9 @@ impl FunctionTranslator<'_> {
         if self.control(depth).kind == Kind::Function {
             self.emit_abc(Op::Return, 0, 0, 0);
         } else {
+            if let Kind::Loop(start) = self.control(depth).kind {
+                self.branch_behind_head(start);
+            }
             let at = self.emit_abc(Op::Br, 0, 0, 0);
             self.jump(depth, Fixup::Instr(at));
         }
@@ -264,10 +267,7 @@ impl FunctionTranslator<'_> {
                 _ => None,
             };
             if let Some(condition) = condition {
-                self.code.instrs.pop();
-                self.code.offsets.pop();
-                self.operator_start = at;
-                self.producer = None;
+                self.unemit(at);
                 return condition;
             }
         }
@@ -281,6 +281,9 @@ impl FunctionTranslator<'_> {
 
     /// Emits a branch taken if a condition is what `holds` says.
     fn emit_branch(&mut self, condition: Condition, holds: bool) -> Fixup {
+        if let Some(at) = self.join_counting(condition, holds) {
+            return Fixup::Compare(at);
+        }
         match condition {
             Condition::Test { op, inverse, a, c } => {
                 let op = if holds { op } else { inverse };

@@ -10,6 +10,7 @@ mod aggregates;
 mod calls;
 mod control;
 mod fuse;
+mod join;
 mod operands;
 mod operators;
 mod plain;
@@ -108,6 +109,8 @@ pub(crate) struct FunctionTranslator<'a> {
     /// The last instruction, if it does nothing but write its slot `c`, the topmost
     /// operand's home, and if nothing jumps to the place after it.
     producer: Option<u32>,
+    /// The last place that something jumps to.
+    bound: u32,
     sources: Vec<(u32, Option<u32>)>,
 }
 
@@ -140,6 +143,7 @@ impl<'a> FunctionTranslator<'a> {
             offset: 0,
             operator_start: start,
             producer: None,
+            bound: start,
             sources: Vec::new(),
         };
         for &ty in params {
@@ -247,7 +251,8 @@ impl<'a> FunctionTranslator<'a> {
     /// The place of the next instruction, which something jumps to.
     fn bind_here(&mut self) -> u32 {
         self.producer = None;
-        self.code.instrs.len() as u32
+        self.bound = self.code.instrs.len() as u32;
+        self.bound
     }
 
     fn emit(&mut self, instr: Instr) -> u32 {

@@ -84,7 +84,8 @@ impl FunctionTranslator<'_> {
             Operator::I32ReinterpretF32
             | Operator::I64ReinterpretF64
             | Operator::F32ReinterpretI32
-            | Operator::F64ReinterpretI64 => {}
+            | Operator::F64ReinterpretI64
+            | Operator::I64ExtendI32U => {}
 
             Operator::I64Add128 => self.wide_arithmetic(Op::I64Add128, 4),
             Operator::I64Sub128 => self.wide_arithmetic(Op::I64Sub128, 4),
@@ -188,17 +189,37 @@ impl FunctionTranslator<'_> {
                 self.produce(op, 0, a, 0, false);
             }
             Plain::Binary(op) => {
-                let (op, b) = self.pop_constant(op);
-                let a = self.pop();
-                self.produce(op, 0, a, b, false);
+                let producer = self.producer;
+                let second = self.pop_operand();
+                let first = self.pop_operand();
+                let joined = producer.and_then(|at| self.join_pair(at, op, first, second));
+                let Instr { op, d, a, b, .. } = joined.unwrap_or_else(|| {
+                    let (op, b) = self.constant_or_slot(op, second);
+                    let a = self.slot_of(first);
+                    Instr {
+                        op,
+                        d: 0,
+                        a,
+                        b,
+                        c: 0,
+                    }
+                });
+                self.produce(op, d, a, b, false);
             }
             Plain::Load(op, memarg) => {
-                let address = self.pop();
-                let (memory, address, offset) = self.address(memarg, address);
-                self.produce(op, memory, address, offset, false);
+                let producer = self.producer;
+                let operand = self.pop_operand();
+                let joined = producer.and_then(|at| self.join_address(at, op, operand, memarg));
+                let Instr { op, d, a, b, .. } = joined.unwrap_or_else(|| {
+                    let address = self.slot_of(operand);
+                    let (d, a, b) = self.address(memarg, address);
+                    Instr { op, d, a, b, c: 0 }
+                });
+                self.produce(op, d, a, b, false);
             }
             Plain::Store(op, memarg) => {
-                let (op, b) = self.pop_constant(op);
+                let value = self.pop_operand();
+                let (op, b) = self.constant_or_slot(op, value);
                 let address = self.pop();
                 let (d, a, c) = self.address(memarg, address);
                 self.emit(Instr { op, d, a, b, c });
@@ -206,10 +227,9 @@ impl FunctionTranslator<'_> {
         }
     }
 
-    /// Pops the second operand of an operation: the operation with a constant and that, if
-    /// the operand is one, or the operation as it is and the operand's slot.
-    fn pop_constant(&mut self, op: Op) -> (Op, u32) {
-        let operand = self.pop_operand();
+    /// The second operand of an operation: the operation with a constant and that, if the
+    /// operand is one, or the operation as it is and the operand's slot.
+    fn constant_or_slot(&mut self, op: Op, operand: Operand) -> (Op, u32) {
         match (fuse::with_constant(op), operand.place) {
             (Some(op), Place::Const(bits)) if fits(op, bits) => (op, bits as u32),
             _ => (op, self.slot_of(operand)),
@@ -305,7 +325,7 @@ impl FunctionTranslator<'_> {
 
 /// Whether a constant is its lower 32 bits, sign-extended; a narrow one is always what the
 /// lower 32 bits say.
-fn fits(op: Op, bits: u64) -> bool {
+pub(super) fn fits(op: Op, bits: u64) -> bool {
     let narrow = bits <= u64::from(u32::MAX) && !fuse::is_i64(op);
     narrow || i64::from(bits as i32) as u64 == bits
 }

@@ -50,7 +50,6 @@ pub(super) fn plain<'a>(op: &'a Operator<'_>) -> Option<Plain<'a>> {
         Operator::F64Sqrt => Unary(Op::F64Sqrt),
         Operator::I32WrapI64 => Unary(Op::I32WrapI64),
         Operator::I64ExtendI32S => Unary(Op::I64ExtendI32S),
-        Operator::I64ExtendI32U => Unary(Op::I64ExtendI32U),
         Operator::F32DemoteF64 => Unary(Op::F32DemoteF64),
         Operator::F64PromoteF32 => Unary(Op::F64PromoteF32),
         Operator::I32TruncF32S => Unary(Op::I32TruncF32S),

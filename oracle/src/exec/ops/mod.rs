@@ -6,8 +6,8 @@
 
 use super::vector::{float, integer, lane, relaxed};
 use super::{
-    Pc, Slots, aggregate, call, continuation, control, exception, memory, numeric, parametric,
-    reference, table, variable,
+    Pc, Slots, aggregate, call, continuation, control, exception, fused, memory, numeric,
+    parametric, reference, table, variable,
 };
 use crate::code::Instr;
 use crate::machine::Machine;

@@ -36,7 +36,6 @@ macro_rules! numeric_ops {
             F64Sqrt => numeric::f64_sqrt;
             I32WrapI64 => numeric::i32_wrap_i64;
             I64ExtendI32S => numeric::i64_extend_i32_s;
-            I64ExtendI32U => numeric::i64_extend_i32_u;
             F32DemoteF64 => numeric::f32_demote_f64;
             F64PromoteF32 => numeric::f64_promote_f32;
             I32TruncF32S => numeric::i32_trunc_f32_s;
