@@ -14,6 +14,8 @@ mod join;
 mod operands;
 mod operators;
 mod plain;
+#[cfg(test)]
+mod tests;
 mod vector;
 mod vectors;
 
