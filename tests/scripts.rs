@@ -129,15 +129,26 @@ fn run_file(path: &Path, engine: &str) -> Result<(), Failed> {
     run(&path.display().to_string(), &text, engine)
 }
 
+/// Runs a script on an engine, in all ways in which the engine finds traps.
 fn run(name: &str, text: &str, engine: &str) -> Result<(), Failed> {
-    let engine = engines::create(engine, &Settings::default())?;
-    let result = run_script(name, text, engine.as_ref())?;
-    if result.failed == 0 {
-        Ok(())
-    } else {
-        let lines: Vec<_> = result.failure_lines().collect();
-        Err(lines.join("\n").into())
+    let checks: &[bool] = match engine {
+        "compiled" => &[false, true],
+        _ => &[false],
+    };
+    for &explicit_checks in checks {
+        let settings = Settings {
+            explicit_checks,
+            ..Settings::default()
+        };
+        let engine = engines::create(engine, &settings)?;
+        let result = run_script(name, text, engine.as_ref())?;
+        if result.failed != 0 {
+            let lines: Vec<_> = result.failure_lines().collect();
+            let lines = lines.join("\n");
+            return Err(format!("with explicit checks: {explicit_checks}\n{lines}").into());
+        }
     }
+    Ok(())
 }
 
 fn every_entry_exists() -> Result<(), Failed> {

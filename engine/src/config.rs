@@ -85,6 +85,7 @@ pub struct Config {
     pub(crate) signals_based_traps: bool,
     pub(crate) cpu_features: CpuFeatures,
     pub(crate) gc_zeal: u32,
+    pub(crate) native_unwind_info: bool,
     #[cfg(feature = "planted-bugs")]
     pub(crate) planted: Option<crate::PlantedBug>,
 }
@@ -103,6 +104,7 @@ impl Default for Config {
             signals_based_traps: true,
             cpu_features: CpuFeatures::default(),
             gc_zeal: 0,
+            native_unwind_info: true,
             #[cfg(feature = "planted-bugs")]
             planted: None,
         }
@@ -154,6 +156,14 @@ impl Config {
     /// touches large frames page by page, so that the guard is not jumped over.)
     pub fn host_stack_headroom(&mut self, bytes: usize) -> &mut Self {
         self.host_stack_headroom = bytes;
+        self
+    }
+
+    /// Whether the system's unwinder is told of the frames of compiled code (the default), so that `std::backtrace` in a host
+    /// function, and whatever else unwinds, finds the way through Wasm, and through all continuations, to `main`. It costs a
+    /// few percent of the time that compiling a module takes. Nothing that Wasm code can see depends on it.
+    pub fn native_unwind_info(&mut self, on: bool) -> &mut Self {
+        self.native_unwind_info = on;
         self
     }
 

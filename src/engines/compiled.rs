@@ -33,6 +33,9 @@ impl Compiled {
             continuations: CONTINUATIONS,
             ..compiled::Limits::default()
         });
+        config.signals_based_traps(!settings.explicit_checks);
+        // No host function of ours looks at its callers, and compiling is what a campaign's time goes into.
+        config.native_unwind_info(false);
         plant(&mut config, settings);
         Ok(Compiled {
             engine: compiled::Engine::new(&config).map_err(|error| error.to_string())?,

@@ -33,6 +33,8 @@ pub struct Settings {
     pub instructions: Option<u64>,
     /// Put in the planted bug of this name, in the engine that has it.
     pub plant: Option<String>,
+    /// Find traps by explicit checks, in an engine that otherwise lets the hardware find them.
+    pub explicit_checks: bool,
 }
 
 /// The size in pages that `memory.grow` can reach, on every engine. Small, so that

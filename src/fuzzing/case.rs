@@ -115,6 +115,7 @@ impl CaseRunner {
             coverage: true,
             instructions: Some(INSTRUCTION_BOUND),
             plant: settings.plant.clone(),
+            ..Settings::default()
         };
         Ok(CaseRunner {
             config: generate::Config::default(),

@@ -2,6 +2,8 @@
 //!
 //! A region is written once and then made executable, never both at a time.
 
+use super::unwind_info::{Frames, Registration};
+use crate::config::Config;
 use crate::error::Error;
 use crate::runtime::unwind::CallSite;
 use cranelift_codegen::binemit::Reloc;
@@ -123,6 +125,8 @@ pub(crate) struct CodeBuilder {
     traps: Vec<(u32, TrapCode)>,
     source_locations: Vec<(u32, u32)>,
     call_sites: Vec<CallSite>,
+    /// Where the system's unwinder is to know the region.
+    frames: Option<Frames>,
 }
 
 /// Cranelift's alignment of functions on x86-64.
@@ -132,6 +136,14 @@ const FUNCTION_ALIGNMENT: usize = 16;
 const LARGEST_REGION: usize = i32::MAX as usize;
 
 impl CodeBuilder {
+    /// An empty region for code of an engine with these settings.
+    pub fn new(config: &Config) -> Self {
+        CodeBuilder {
+            frames: config.native_unwind_info.then(Frames::default),
+            ..CodeBuilder::default()
+        }
+    }
+
     /// Compiles the function in `context` and appends it. `index` is the Wasm function that it is.
     ///
     /// # Errors
@@ -193,6 +205,9 @@ impl CodeBuilder {
             end: self.bytes.len() as u32,
             index,
         });
+        if let Some(frames) = &mut self.frames {
+            frames.add(isa, compiled, start);
+        }
         let frame = compiled.buffer.frame_layout();
         Ok(Added {
             offset: start,
@@ -201,7 +216,11 @@ impl CodeBuilder {
     }
 
     /// Links the calls inside the region (`resolve` maps a Wasm function's index to its offset) and maps it.
-    pub fn finish(mut self, resolve: impl Fn(u32) -> u32) -> Result<Code, Error> {
+    pub fn finish(
+        mut self,
+        isa: &dyn TargetIsa,
+        resolve: impl Fn(u32) -> u32,
+    ) -> Result<Code, Error> {
         for link in &self.links {
             let at = link.at as usize;
             let target = match link.target {
@@ -220,8 +239,15 @@ impl CodeBuilder {
                 .is_sorted_by_key(|location| location.0)
         );
         debug_assert!(self.call_sites.is_sorted_by_key(|site| site.return_address));
+        let memory = CodeMemory::new(&self.bytes)?;
+        let base = memory.address(0) as usize;
+        let frames = self.frames.map(|frames| {
+            // SAFETY: the region was filled with this code just now, and `Code` drops the registration before it.
+            unsafe { frames.register(isa, base) }
+        });
         Ok(Code {
-            memory: CodeMemory::new(&self.bytes)?,
+            _frames: frames.transpose()?,
+            memory,
             size: self.bytes.len(),
             functions: self.functions.into(),
             traps: self.traps.into(),
@@ -256,6 +282,8 @@ fn link(func: &Function, start: u32, reloc: &cranelift_codegen::FinalizedMachRel
 /// A finished region with its tables.
 #[derive(Debug)]
 pub(crate) struct Code {
+    /// Before the memory that it describes, because fields are dropped in this order.
+    _frames: Option<Registration>,
     pub memory: CodeMemory,
     /// Bytes of machine code.
     pub size: usize,

@@ -5,6 +5,7 @@ pub(crate) mod signature;
 pub(crate) mod stubs;
 pub(crate) mod trampolines;
 pub(crate) mod trap_codes;
+pub(crate) mod unwind_info;
 
 use crate::config::{Config, CpuFeatures, OptLevel, RegallocAlgorithm};
 use crate::error::{Error, Unsupported};
@@ -15,7 +16,7 @@ use crate::runtime::stacks::{PAGE, START_RESERVE};
 use crate::runtime::tracer::TraceSite;
 use crate::runtime::traps;
 use crate::translate::{LARGE_FRAME, ModuleTranslation, large_frame_entry, translate};
-use code::{Code, CodeBuilder, CodeMemory};
+use code::{Code, CodeBuilder};
 use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::settings::{self, Configurable};
 use cranelift_codegen::{CodegenError, Context};
@@ -73,7 +74,7 @@ impl Engine {
             ));
         }
         let isa = isa(&config)?;
-        let stubs = Stubs::compile(&*isa)?;
+        let stubs = Stubs::compile(&*isa, &config)?;
         if config.signals_based_traps {
             traps::install();
         }
@@ -86,12 +87,9 @@ impl Engine {
     }
 
     /// Compiles the trampoline for a host function whose signature no module supplies.
-    pub(crate) fn compile_wasm_to_array(
-        &self,
-        signature: &AbiSignature,
-    ) -> Result<CodeMemory, Error> {
+    pub(crate) fn compile_wasm_to_array(&self, signature: &AbiSignature) -> Result<Code, Error> {
         let isa = &*self.0.isa;
-        let mut builder = CodeBuilder::default();
+        let mut builder = CodeBuilder::new(&self.0.config);
         let mut context = Context::new();
         trampolines::wasm_to_array(
             &mut context.func,
@@ -102,9 +100,9 @@ impl Engine {
         builder
             .add(isa, &mut context, None)
             .map_err(|error| too_large(error, None, 0))?;
-        Ok(builder
-            .finish(|_| unreachable!("trampolines call no function of the region"))?
-            .memory)
+        builder.finish(isa, |_| {
+            unreachable!("trampolines call no function of the region")
+        })
     }
 }
 
@@ -133,6 +131,11 @@ fn isa(config: &Config) -> Result<OwnedTargetIsa, Error> {
         RegallocAlgorithm::Backtracking => "backtracking",
         RegallocAlgorithm::SinglePass => "single_pass",
     };
+    let unwind_info = if config.native_unwind_info {
+        "true"
+    } else {
+        "false"
+    };
     let verifier = if cfg!(debug_assertions) {
         "true"
     } else {
@@ -145,7 +148,7 @@ fn isa(config: &Config) -> Result<OwnedTargetIsa, Error> {
         ("stack_switch_model", "basic"),
         // The unwinder and stack walks go by frame pointers.
         ("preserve_frame_pointers", "true"),
-        ("unwind_info", "false"),
+        ("unwind_info", unwind_info),
         // A frame larger than the headroom must not jump over the guard page.
         ("enable_probestack", "true"),
         ("probestack_strategy", "inline"),
@@ -238,7 +241,7 @@ pub(crate) fn compile(
         trace_sites: Vec::new(),
         unsupported,
     };
-    let mut builder = CodeBuilder::default();
+    let mut builder = CodeBuilder::new(engine.config());
     let mut context = Context::new();
     let mut frontend = FunctionBuilderContext::new();
     let mut functions = Vec::with_capacity(bodies.len());
@@ -313,7 +316,7 @@ pub(crate) fn compile(
         trampolines::wasm_to_array(&mut context.func, &mut frontend, isa, &signature);
         wasm_to_array.insert(signature, trampoline(&mut context)?);
     }
-    let code = builder.finish(|function| functions[function as usize - imports])?;
+    let code = builder.finish(isa, |function| functions[function as usize - imports])?;
     let compiled = CompiledModule {
         code,
         functions: functions.into(),

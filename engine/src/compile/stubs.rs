@@ -8,6 +8,7 @@
 use super::code::{Code, CodeBuilder};
 use super::signature::trusted;
 use super::trap_codes::internal_error;
+use crate::config::Config;
 use crate::error::Error;
 use crate::runtime::fiber::Control;
 use crate::runtime::layout::VmStore;
@@ -33,8 +34,8 @@ pub(crate) struct Stubs {
 }
 
 impl Stubs {
-    pub fn compile(isa: &dyn TargetIsa) -> Result<Self, Error> {
-        let mut builder = CodeBuilder::default();
+    pub fn compile(isa: &dyn TargetIsa, config: &Config) -> Result<Self, Error> {
+        let mut builder = CodeBuilder::new(config);
         let mut stub = |params: usize, body: fn(&mut Stub<'_>, &[Value])| -> u32 {
             let mut signature = Signature::new(CallConv::Tail);
             signature
@@ -122,7 +123,7 @@ impl Stubs {
             s.call_or_raise(aggregate::object_new as *const () as usize, params)
         });
         Ok(Stubs {
-            code: builder.finish(|_| unreachable!("stubs call no Wasm function"))?,
+            code: builder.finish(isa, |_| unreachable!("stubs call no Wasm function"))?,
             resume,
             resume_throw,
             suspend,

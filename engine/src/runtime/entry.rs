@@ -76,14 +76,24 @@ unsafe extern "C" fn switchback_enter(
     len: usize,
 ) -> u64 {
     core::arch::naked_asm!(
+        // The numbers are the unwinder's: 3 is rbx, 6 is rbp, 12 to 15 are r12 to r15.
+        ".cfi_startproc",
         "push rbp",
+        ".cfi_def_cfa_offset 16",
+        ".cfi_offset 6, -16",
         "mov rbp, rsp",
+        ".cfi_def_cfa_register 6",
         // Whoever jumps to the exit below has saved no register of ours.
         "push rbx",
+        ".cfi_offset 3, -24",
         "push r12",
+        ".cfi_offset 12, -32",
         "push r13",
+        ".cfi_offset 13, -40",
         "push r14",
+        ".cfi_offset 14, -48",
         "push r15",
+        ".cfi_offset 15, -56",
         // The call needs a stack pointer divisible by 16.
         "sub rsp, 8",
         "mov [rdi + {sp}], rsp",
@@ -107,7 +117,9 @@ unsafe extern "C" fn switchback_enter(
         "pop r12",
         "pop rbx",
         "pop rbp",
+        ".cfi_def_cfa 7, 8",
         "ret",
+        ".cfi_endproc",
         sp = const offset_of!(Activation, sp),
         fp = const offset_of!(Activation, fp),
         pc = const offset_of!(Activation, pc),

@@ -203,6 +203,14 @@ impl Fiber {
 #[unsafe(no_mangle)]
 extern "C" fn switchback_fiber_start() {
     core::arch::naked_asm!(
+        // For unwinders, all the way: rbp is the address of `context.fp`, so that the resumer's frame pointer, return address and
+        // stack pointer stand around it. The resumer's stack may lie at lower addresses, which debuggers accept of frames of
+        // signals only. (6, 7: rbp, rsp.)
+        ".cfi_startproc",
+        ".cfi_signal_frame",
+        ".cfi_def_cfa 6, 16",
+        ".cfi_offset 6, -16",
+        ".cfi_offset 7, -24",
         // The store lies behind the four words that are popped below.
         "mov rdi, [rsp + {store}]",
         "call {started}",
@@ -220,6 +228,7 @@ extern "C" fn switchback_fiber_start() {
         "mov rdx, rbp",
         "call {finished}",
         "jmp {leave}",
+        ".cfi_endproc",
         store = const offset_of!(StartFrame, store),
         array_call = const offset_of!(FuncRef, array_call),
         started = sym super::switch::fiber_started,

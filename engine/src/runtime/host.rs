@@ -99,7 +99,7 @@ pub(crate) unsafe fn ensure_wasm_call(
         Some(address) => address,
         None => {
             let code = store.engine.compile_wasm_to_array(&signature)?;
-            let address = code.address(0);
+            let address = code.memory.address(0);
             store.extra_code.push(code);
             address
         }
