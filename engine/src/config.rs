@@ -86,6 +86,7 @@ pub struct Config {
     pub(crate) cpu_features: CpuFeatures,
     pub(crate) gc_zeal: u32,
     pub(crate) native_unwind_info: bool,
+    pub(crate) check_switches: bool,
     #[cfg(feature = "planted-bugs")]
     pub(crate) planted: Option<crate::PlantedBug>,
 }
@@ -105,6 +106,7 @@ impl Default for Config {
             cpu_features: CpuFeatures::default(),
             gc_zeal: 0,
             native_unwind_info: true,
+            check_switches: cfg!(debug_assertions),
             #[cfg(feature = "planted-bugs")]
             planted: None,
         }
@@ -156,6 +158,15 @@ impl Config {
     /// touches large frames page by page, so that the guard is not jumped over.)
     pub fn host_stack_headroom(&mut self, bytes: usize) -> &mut Self {
         self.host_stack_headroom = bytes;
+        self
+    }
+
+    /// Whether the engine checks itself at every switch of stacks: that the stack pointer is on the stack recorded as running, that
+    /// nothing has overwritten the headers of stacks, that their states and the chain that they form are possible, that values
+    /// fit. The values of freed stacks are overwritten then. A check that fails ends the process. On by default in builds with
+    /// debug assertions; for the fuzzing of the engine itself.
+    pub fn check_switches(&mut self, on: bool) -> &mut Self {
+        self.check_switches = on;
         self
     }
 

@@ -137,7 +137,7 @@ pub(crate) fn entry_return_address() -> usize {
 }
 
 #[inline(always)]
-fn stack_pointer() -> usize {
+pub(crate) fn stack_pointer() -> usize {
     let sp: usize;
     // SAFETY: reads a register.
     unsafe {

@@ -105,6 +105,8 @@ impl HandlerList {
 /// from there `parent` leads back. Only the outermost stack's `context`, `buffer` and `word` have a meaning then.
 #[repr(C, align(64))]
 pub(crate) struct Fiber {
+    /// Where values that do not fit into a fresh stack's buffer would be written first. See [`CANARY`].
+    pub canary: u64,
     /// The one reference that is not consumed: generation and slot.
     pub word: u64,
     /// Where the values of the next resume go (after those that `cont.bind` has put there).
@@ -127,11 +129,11 @@ pub(crate) struct Fiber {
     pub state: State,
     /// AddressSanitizer's shadow of this stack while it does not run.
     pub fake_stack: *mut c_void,
-    pub canary: u64,
     pub context: Context,
+    pub canary_above: u64,
 }
 
-/// What `canary` holds in every stack that is not free.
+/// What the canaries around a header hold.
 pub(crate) const CANARY: u64 = 0x5357_4954_4348_4241;
 
 /// Bits of a continuation reference that hold the slot; the others hold the generation.
@@ -300,6 +302,7 @@ mod tests {
             fake_stack: std::ptr::null_mut(),
             canary: 0,
             context: Context::default(),
+            canary_above: 0,
         };
         assert!(!last.consume());
         assert_eq!(last.word, !0);

@@ -5,6 +5,7 @@
 
 pub(crate) mod aggregate;
 pub(crate) mod backtrace;
+pub(crate) mod checks;
 pub(crate) mod collect;
 pub(crate) mod constant;
 pub(crate) mod entry;

@@ -95,6 +95,7 @@ impl StackPool {
                 fake_stack: ptr::null_mut(),
                 canary: CANARY,
                 context: Default::default(),
+                canary_above: CANARY,
             });
         }
         Some(fiber)
@@ -123,6 +124,25 @@ impl StackPool {
         !self.base.is_null()
             && offset < self.used as usize * self.stride
             && offset % self.stride < PAGE
+    }
+
+    /// Whether an address lies in the pool's range.
+    pub fn contains(&self, address: usize) -> bool {
+        !self.base.is_null()
+            && address.wrapping_sub(self.base as usize) < self.used as usize * self.stride
+    }
+
+    /// Whether this is the address of the header of a stack that has been used.
+    pub fn is_header(&self, fiber: *mut Fiber) -> bool {
+        let end = (fiber as usize).wrapping_add(size_of::<Fiber>());
+        let offset = end.wrapping_sub(self.base as usize);
+        self.contains(fiber as usize) && offset.is_multiple_of(self.stride)
+    }
+
+    /// What lies between a stack's guard page and its header.
+    pub fn bounds(&self, fiber: *mut Fiber) -> std::ops::Range<usize> {
+        let end = fiber as usize + size_of::<Fiber>();
+        end - self.stride + PAGE..fiber as usize
     }
 
     /// The header of a stack that a reference names.

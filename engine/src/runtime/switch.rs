@@ -178,7 +178,10 @@ pub(crate) unsafe extern "C" fn cont_bind(
     count: usize,
 ) -> u64 {
     // SAFETY: the caller's promise.
-    unsafe { store(vm).collection_point(&[(*fiber).word]) };
+    unsafe {
+        store(vm).collection_point(&[(*fiber).word]);
+        store(vm).check_captured(fiber, count);
+    }
     // SAFETY: the caller's promise.
     let header = unsafe { &mut *fiber };
     // SAFETY: the buffer has room for all values that the continuation takes.
@@ -226,8 +229,8 @@ unsafe fn prepare_resumption(
 ) -> *mut Context {
     // SAFETY: the caller's promise.
     let (store, header) = unsafe { (store(vm), &mut *fiber) };
-    debug_assert!(matches!(header.state, State::Fresh | State::Suspended));
-    debug_assert_eq!(header.canary, CANARY);
+    store.check_running();
+    store.check_captured(fiber, 0);
     if trace_ends(store) {
         return ptr::null_mut();
     }
@@ -322,6 +325,7 @@ pub(crate) unsafe extern "C" fn suspend_prepare(
     // SAFETY: the caller's promise.
     let store = unsafe { store(vm) };
     store.collection_point(&[]);
+    store.check_running();
     // SAFETY: the store's code runs.
     let Some(handler) = (unsafe { find_handler(&store.vm, tag, ClauseKind::Suspend) }) else {
         // SAFETY: `tag` is one of the store's.
@@ -362,6 +366,8 @@ pub(crate) unsafe extern "C" fn switch_prepare(
     let store = unsafe { store(vm) };
     // SAFETY: the caller's promise.
     store.collection_point(&[unsafe { (*target).word }]);
+    store.check_running();
+    store.check_captured(target, count + 1);
     // SAFETY: the store's code runs.
     let Some(handler) = (unsafe { find_handler(&store.vm, tag, ClauseKind::Switch) }) else {
         // The target is not consumed: the specification's rule for `switch` consumes it when a handler is there.
@@ -464,7 +470,10 @@ pub(crate) unsafe extern "C" fn resume_throw_prepare(
 /// Called by the start stub only.
 pub(crate) unsafe extern "C" fn fiber_started(vm: *mut VmStore) {
     // SAFETY: the start frame names the store.
-    unsafe { super::sanitizer::arrive(vm) };
+    unsafe {
+        super::sanitizer::arrive(vm);
+        store(vm).check_running();
+    }
 }
 
 /// Last thing on every stack: hands the results to the resumer and frees the stack, or, if a host function failed, raises what
@@ -479,6 +488,7 @@ pub(crate) unsafe extern "C" fn fiber_finished(
 ) -> *const Target {
     // SAFETY: the start frame names the store.
     let store = unsafe { store(vm) };
+    store.check_running();
     let fiber = store.vm.current;
     // SAFETY: the running stack has a valid header.
     let header = unsafe { &mut *fiber };
@@ -539,6 +549,10 @@ pub(crate) unsafe fn abandon_current(store: &mut StoreInner) {
     let parent = unsafe { (*fiber).parent };
     store.left.get_or_insert(fiber);
     store.run_on(parent);
+    if store.engine.config().check_switches {
+        // SAFETY: the function has ended, and the values lie above all frames that may still run.
+        unsafe { super::checks::poison_values(fiber) };
+    }
     // SAFETY: its reference was consumed when it was resumed.
     unsafe { store.stacks.release(fiber) };
 }
