@@ -208,6 +208,29 @@ fn objects_in_exceptions_survive_stacks_that_end() {
     );
 }
 
+/// The allocation of the exception collects while the continuation is an operand only.
+#[test]
+fn continuations_survive_the_exception_that_is_thrown_into_them() {
+    run_under_zeal(
+        &format!(
+            r#"(module {PRELUDE}
+            (type $f (func (result i32))) (type $k (cont $f)) (tag $stop) (tag $e (param (ref $box)))
+            (func $body (type $f) (local $mine (ref null $box))
+              (local.set $mine (call $box (i32.const 7)))
+              (block $caught (result (ref $box))
+                (try_table (catch $e $caught) (suspend $stop))
+                (unreachable))
+              (i32.add (call $open) (call $open (local.get $mine))))
+            (elem declare func $body)
+            (func $start (result (ref $k))
+              (block $on (result (ref $k)) (resume $k (on $stop $on) (cont.new $k (ref.func $body))) (unreachable)))
+            (func (export "run") (result i32)
+              (resume_throw $k $e (call $box (i32.const 30)) (call $start))))"#
+        ),
+        37,
+    );
+}
+
 /// Classes 6 and 7: continuations in structures and arrays, chains of several stacks, and `switch`.
 #[test]
 fn continuations_in_objects_survive() {

@@ -138,8 +138,10 @@ impl FuncTranslator<'_, '_> {
         table: &ResumeTable,
     ) {
         let reference = self.pop1();
-        let fiber = self.check_continuation(reference);
+        // As the specification has it, the exception comes before the checks. It must: once they are done, nothing but the address
+        // of the stack may be left of the reference, and the collector does not know the continuation by that.
         let exception = self.new_exception(tag);
+        let fiber = self.check_continuation(reference);
         self.resume_throw(type_index, reference, fiber, exception, table);
     }
 
