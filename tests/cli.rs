@@ -121,6 +121,34 @@ fn run_shows_calls_trace_and_state() {
 }
 
 #[test]
+fn run_shows_the_functions_that_were_active_at_a_trap() {
+    let module = r#"(module (type $f (func)) (type $k (cont $f))
+        (func $inner (type $f) unreachable) (elem declare func $inner)
+        (func $outer (export "run") (resume $k (cont.new $k (ref.func $inner)))))"#;
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("nested.wat");
+    fs::write(&file, module).unwrap();
+    let run = switchback(&["run", file.to_str().unwrap(), "--engine", "compiled"]);
+    assert_eq!(run.status, 0, "{}", run.stderr);
+    let frames: Vec<_> = run
+        .stdout
+        .lines()
+        .filter(|line| line.contains(": $"))
+        .collect();
+    assert_eq!(frames.len(), 2, "{}", run.stdout);
+    assert!(
+        frames[0].contains("0: $inner (function 0"),
+        "{}",
+        run.stdout
+    );
+    assert!(
+        frames[1].contains("1: $outer (function 1"),
+        "{}",
+        run.stdout
+    );
+}
+
+#[test]
 fn run_json_is_the_observation() {
     let (_folder, path) = file("m.wat", MODULE);
     let json = switchback(&["run", &path, "--engine", "oracle", "--json"]).json();

@@ -89,6 +89,12 @@ fn render(observation: &Observation) -> String {
     events(0..observation.start_events(), &mut line);
     for call in &observation.calls {
         line(format_args!("{}: {}", call.export, call.outcome));
+        // One frame says no more than the outcome does.
+        if call.backtrace.len() > 1 {
+            for (number, frame) in call.backtrace.iter().enumerate() {
+                line(format_args!("  {number:3}: {frame}"));
+            }
+        }
         events(call.events.clone(), &mut line);
     }
     let Some(state) = &observation.state else {

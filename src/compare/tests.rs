@@ -40,6 +40,7 @@ fn observation(engine: &str, calls: Vec<(Vec<Event>, Outcome)>) -> Observation {
             export: format!("f{index}"),
             outcome,
             events: start..trace.len(),
+            backtrace: Vec::new(),
         });
     }
     Observation {

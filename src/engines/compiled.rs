@@ -8,6 +8,7 @@ use super::{
 use crate::observe::{
     Continuation, Event, Location, Memory, Outcome, State, Table, TrapKind, Value,
 };
+use std::cell::Cell;
 use switchback_engine as compiled;
 use switchback_engine::{AsContextMut, trace};
 
@@ -82,6 +83,7 @@ impl Engine for Compiled {
             engine: self.engine.clone(),
             modules: Vec::new(),
             instances: Vec::new(),
+            backtrace: Cell::default(),
         })
     }
 }
@@ -91,6 +93,7 @@ struct CompiledSession {
     store: compiled::Store<()>,
     modules: Vec<compiled::Module>,
     instances: Vec<compiled::Instance>,
+    backtrace: Cell<compiled::Backtrace>,
 }
 
 impl Session for CompiledSession {
@@ -163,6 +166,15 @@ impl Session for CompiledSession {
 
     fn take_trace(&mut self) -> Vec<Event> {
         self.store.take_trace().into_iter().map(event).collect()
+    }
+
+    fn take_backtrace(&mut self) -> Vec<String> {
+        let backtrace = self.backtrace.take();
+        let mut lines: Vec<_> = backtrace.frames().iter().map(|f| f.to_string()).collect();
+        if backtrace.is_truncated() {
+            lines.push("(and more)".to_owned());
+        }
+        lines
     }
 
     fn state(&mut self, instance: InstanceId) -> State {
@@ -249,10 +261,13 @@ impl CompiledSession {
                 message: unsupported.to_string(),
             },
             compiled::Error::Link(message) => Outcome::Unlinkable { message },
-            compiled::Error::Trap(trap) => Outcome::Trapped {
-                trap: trap_kind(trap.kind),
-                at: trap.location.map(location),
-            },
+            compiled::Error::Trap(trap) => {
+                self.backtrace.set(trap.backtrace);
+                Outcome::Trapped {
+                    trap: trap_kind(trap.kind),
+                    at: trap.location.map(location),
+                }
+            }
             compiled::Error::Exception(exception) => Outcome::Threw {
                 tag: exception.tag_address(&self.store),
                 values: self.values(&exception.values(&self.store)),

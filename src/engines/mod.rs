@@ -128,6 +128,12 @@ pub trait Session {
     /// not trace.
     fn take_trace(&mut self) -> Vec<Event>;
 
+    /// Takes the functions that were active at the last trap, innermost first,
+    /// each as a line; none if the engine does not tell.
+    fn take_backtrace(&mut self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Describes the instance's state.
     fn state(&mut self, instance: InstanceId) -> State;
 

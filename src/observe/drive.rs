@@ -122,6 +122,7 @@ fn call(
         export: export.to_owned(),
         outcome,
         events: start..end,
+        backtrace: session.take_backtrace(),
     });
 }
 

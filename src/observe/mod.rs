@@ -49,6 +49,11 @@ pub struct Call {
     /// The call's part of the trace, as indices into [`Observation::trace`];
     /// empty without a trace.
     pub events: Range<usize>,
+    /// The functions that were active when the call trapped, innermost first,
+    /// in an engine that tells. For people: not compared, and not part of the
+    /// JSON or the digest.
+    #[serde(skip)]
+    pub backtrace: Vec<String>,
 }
 
 impl Observation {

@@ -203,6 +203,7 @@ mod tests {
                 export: "run".to_owned(),
                 outcome: returned,
                 events: 0..tags.len(),
+                backtrace: Vec::new(),
             }],
             trace: Some(tags.iter().map(event).collect()),
             state: None,

@@ -57,6 +57,7 @@ fn diverging() -> (Vec<u8>, Observation, Observation) {
                 export: "run".to_owned(),
                 outcome: returned,
                 events: 0..3,
+                backtrace: Vec::new(),
             }],
             trace: Some(trace),
             state: Some(State::default()),
