@@ -1,14 +1,16 @@
 //! Functions, as the embedder sees them.
 
 use super::store::{AsContext, AsContextMut, Caller};
+use super::typed::{IntoFunc, TypedFunc, WasmParams, WasmResults};
 use super::val::Val;
 use crate::error::Error;
 use crate::runtime::entry;
-use crate::runtime::host::HostFunc;
+use crate::runtime::host::{HostFunc, HostParts};
 use crate::runtime::layout::{FuncRef, ValRaw};
 use crate::runtime::store::StoreInner;
 use crate::types::{FuncType, ValType};
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
+use std::sync::Arc;
 
 /// A function of a store. A handle is small and may be copied; using it with another store panics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -16,6 +18,12 @@ pub struct Func {
     pub(crate) store_id: u64,
     pub(crate) func_ref: NonNull<FuncRef>,
 }
+
+// SAFETY: a handle is a name. What it points to is only looked at by those who hold its store, whose number is compared first, and
+// a store stays on one thread.
+unsafe impl Send for Func {}
+// SAFETY: as above.
+unsafe impl Sync for Func {}
 
 impl Func {
     /// A host function. `closure` gets the arguments and a slice to put the results in, which holds default values (zero or
@@ -32,26 +40,43 @@ impl Func {
         closure: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<(), Error> + 'static,
     ) -> Func {
         let store = store.inner_mut().0;
-        let erased_type = ty.clone();
-        let erased = move |store: *mut StoreInner, values: &mut [ValRaw]| -> Result<(), Error> {
-            let params = erased_type.params().iter().zip(&*values);
-            // SAFETY: a host function runs while its store's code waits for it, and nothing else refers to the store; the
-            // arguments are of its parameter types.
-            let args: Vec<_> = params
-                .map(|(ty, raw)| unsafe { Val::from_raw(&*store, *raw, ty) })
-                .collect();
-            let mut results: Vec<Val> = erased_type.results().iter().map(placeholder).collect();
-            // SAFETY: as above, and this store's data is a `T`: it was in `Func::new`, which made this closure.
-            closure(unsafe { Caller::new(store) }, &args, &mut results)?;
-            // SAFETY: as above; the `Caller` is gone.
-            let store = unsafe { &mut *store };
-            for ((ty, result), raw) in erased_type.results().iter().zip(&results).zip(values) {
-                *raw = result.to_raw(store, ty)?;
-            }
-            Ok(())
-        };
-        let func_ref = HostFunc::create(store, ty, Box::new(erased));
+        let func_ref = HostFunc::create(store, untyped_parts(ty, Arc::new(closure)), ptr::null());
         Func::from_raw(store.id, func_ref)
+    }
+
+    /// A host function whose type is the closure's: parameters and results are numbers and nullable references
+    /// ([`WasmTy`]), several results a tuple. The closure may take a [`Caller`] first, and may return a `Result` with
+    /// [`Error`]; errors and panics go on as those of [`new`](Self::new) do. Compiled code calls it with its arguments in
+    /// registers.
+    pub fn wrap<T: 'static, P, R>(
+        mut store: impl AsContextMut<Data = T>,
+        closure: impl IntoFunc<T, P, R>,
+    ) -> Func {
+        let store = store.inner_mut().0;
+        let func_ref = HostFunc::create(store, IntoFunc::parts(Arc::new(closure)), ptr::null());
+        Func::from_raw(store.id, func_ref)
+    }
+
+    /// A handle that calls the function with its arguments in registers. The types must be the function's own, nullable
+    /// references to the whole of their hierarchies included.
+    ///
+    /// # Errors
+    /// [`Error::Type`] when `P` and `R` are not the function's parameters and results.
+    ///
+    /// # Panics
+    /// The handle belongs to another store.
+    pub fn typed<P: WasmParams, R: WasmResults>(
+        &self,
+        store: impl AsContext,
+    ) -> Result<TypedFunc<P, R>, Error> {
+        let ty = self.ty(store);
+        if P::val_types() == ty.params() && R::val_types() == ty.results() {
+            return Ok(TypedFunc::new(*self));
+        }
+        let asked = FuncType::new(P::val_types(), R::val_types());
+        Err(Error::Type(format!(
+            "a function of type {ty} is asked for as {asked}"
+        )))
     }
 
     /// A handle of a function of the store with this id.
@@ -126,6 +151,37 @@ impl Func {
             *result = unsafe { Val::from_raw(inner, *raw, ty) };
         }
         Ok(())
+    }
+}
+
+/// A host function that works on values, as [`Func::new`] describes.
+pub(crate) fn untyped_parts<T: 'static, F>(ty: FuncType, closure: Arc<F>) -> HostParts
+where
+    F: Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<(), Error> + ?Sized + 'static,
+{
+    let erased_type = ty.clone();
+    let erased = move |store: *mut StoreInner, values: &mut [ValRaw]| -> Result<(), Error> {
+        let params = erased_type.params().iter().zip(&*values);
+        // SAFETY: a host function runs while its store's code waits for it, and nothing else refers to the store; the
+        // arguments are of its parameter types.
+        let args: Vec<_> = params
+            .map(|(ty, raw)| unsafe { Val::from_raw(&*store, *raw, ty) })
+            .collect();
+        let mut results: Vec<Val> = erased_type.results().iter().map(placeholder).collect();
+        // SAFETY: as above, and this store's data is a `T`: the function is created in stores of `T` only.
+        closure(unsafe { Caller::new(store) }, &args, &mut results)?;
+        // SAFETY: as above; the `Caller` is gone.
+        let store = unsafe { &mut *store };
+        for ((ty, result), raw) in erased_type.results().iter().zip(&results).zip(values) {
+            *raw = result.to_raw(store, ty)?;
+        }
+        Ok(())
+    };
+    HostParts {
+        ty,
+        closure: Box::new(erased),
+        native_call: ptr::null(),
+        native_data: ptr::null(),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::module::Module;
 use crate::module::info::ExternKind;
 use crate::runtime::instance::InstanceInner;
-use crate::runtime::instantiate::instantiate;
+use crate::runtime::instantiate::{Imports, instantiate};
 use crate::runtime::store::StoreInner;
 
 /// An instance of a module in a store.
@@ -37,9 +37,17 @@ impl Instance {
     /// # Panics
     /// When something in `imports` belongs to another store.
     pub fn new(
-        mut store: impl AsContextMut,
+        store: impl AsContextMut,
         module: &Module,
         imports: &[Extern],
+    ) -> Result<Self, Error> {
+        Self::of_imports(store, module, Imports::Given(imports))
+    }
+
+    pub(crate) fn of_imports(
+        mut store: impl AsContextMut,
+        module: &Module,
+        imports: Imports<'_>,
     ) -> Result<Self, Error> {
         let inner = store.inner_mut().0;
         let instance = Instance {

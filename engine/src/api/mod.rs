@@ -11,4 +11,5 @@ pub(crate) mod reference;
 pub(crate) mod store;
 pub(crate) mod table;
 pub(crate) mod tag;
+pub(crate) mod typed;
 pub(crate) mod val;

@@ -57,6 +57,11 @@ impl<T> Store<T> {
         }
     }
 
+    /// The engine that the store was made for.
+    pub fn engine(&self) -> &Engine {
+        &self.inner().0.engine
+    }
+
     /// The host's data.
     pub fn data(&self) -> &T {
         // SAFETY: allocated in `new`, freed in `drop`, and only reached through borrows of this store meanwhile.

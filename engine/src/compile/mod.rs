@@ -1,6 +1,7 @@
 //! The compiler: an engine's settings, and the way from a parsed module to executable code.
 
 pub(crate) mod code;
+pub(crate) mod entries;
 pub(crate) mod signature;
 pub(crate) mod stubs;
 pub(crate) mod trampolines;
@@ -12,6 +13,7 @@ use crate::error::{Error, Unsupported};
 use crate::module::info::ModuleInfo;
 use crate::module::parse::Parsed;
 use crate::runtime::fiber::{Fiber, HandlerList};
+use crate::runtime::layout::{ArrayCall, FuncRef, ValRaw};
 use crate::runtime::stacks::{PAGE, START_RESERVE};
 use crate::runtime::tracer::TraceSite;
 use crate::runtime::traps;
@@ -21,8 +23,10 @@ use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::settings::{self, Configurable};
 use cranelift_codegen::{CodegenError, Context};
 use cranelift_frontend::FunctionBuilderContext;
+use entries::{Adder, TrampolineCode, TrampolineSet, Trampolines};
 use signature::AbiSignature;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
+use std::ffi::c_void;
 use std::sync::Arc;
 use stubs::Stubs;
 
@@ -35,6 +39,8 @@ pub(crate) struct EngineInner {
     pub config: Config,
     pub isa: OwnedTargetIsa,
     pub stubs: Stubs,
+    /// See [`trampolines::common`].
+    pub trampolines: TrampolineCode,
 }
 
 impl std::fmt::Debug for Engine {
@@ -75,10 +81,16 @@ impl Engine {
         }
         let isa = isa(&config)?;
         let stubs = Stubs::compile(&*isa, &config)?;
+        let trampolines = TrampolineCode::common(&*isa, &config)?;
         if config.signals_based_traps {
             traps::install();
         }
-        Ok(Engine(Arc::new(EngineInner { config, isa, stubs })))
+        Ok(Engine(Arc::new(EngineInner {
+            config,
+            isa,
+            stubs,
+            trampolines,
+        })))
     }
 
     /// The settings that the engine was made with.
@@ -86,23 +98,18 @@ impl Engine {
         &self.0.config
     }
 
-    /// Compiles the trampoline for a host function whose signature no module supplies.
-    pub(crate) fn compile_wasm_to_array(&self, signature: &AbiSignature) -> Result<Code, Error> {
-        let isa = &*self.0.isa;
-        let mut builder = CodeBuilder::new(&self.0.config);
-        let mut context = Context::new();
-        trampolines::wasm_to_array(
-            &mut context.func,
-            &mut FunctionBuilderContext::new(),
-            isa,
-            signature,
-        );
-        builder
-            .add(isa, &mut context, None)
-            .map_err(|error| too_large(error, None, 0))?;
-        builder.finish(isa, |_| {
-            unreachable!("trampolines call no function of the region")
-        })
+    /// Compiles the trampolines for host functions of a signature that no module supplies.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] when the signature exceeds a limit of Cranelift's.
+    pub(crate) fn compile_exits(&self, signature: &AbiSignature) -> Result<TrampolineCode, Error> {
+        TrampolineCode::exits(&*self.0.isa, &self.0.config, signature)
+            .map_err(|error| too_large(error, None, 0))?
+    }
+
+    /// The trampolines of a signature, if they are among those that the engine has made.
+    pub(crate) fn trampolines(&self, signature: &AbiSignature) -> Option<Trampolines> {
+        self.0.trampolines.get(signature)
     }
 }
 
@@ -188,36 +195,46 @@ fn too_large(_: CodegenError, function: Option<u32>, offset: u32) -> Error {
 /// A module's code and what it refers to by address.
 pub(crate) struct CompiledModule {
     pub code: Code,
-    /// Offset of every defined function's `wasm_call`.
-    functions: Box<[u32]>,
-    array_to_wasm: HashMap<AbiSignature, u32>,
-    wasm_to_array: HashMap<AbiSignature, u32>,
+    /// The entries of every defined function.
+    functions: Box<[Entries]>,
+    trampolines: TrampolineSet,
     _handler_lists: Vec<Box<HandlerList>>,
     _trace_sites: Vec<Box<TraceSite>>,
 }
 
-// SAFETY: handler lists and trace sites are never changed after compilation; code is immutable.
+// SAFETY: handler lists, trace sites and entries are never changed after compilation; code is immutable.
 unsafe impl Send for CompiledModule {}
 // SAFETY: as above.
 unsafe impl Sync for CompiledModule {}
 
 impl CompiledModule {
-    /// The compiled entry of the defined function at `index` (not counting imports).
-    pub fn wasm_call(&self, index: u32) -> *const u8 {
-        self.code.memory.address(self.functions[index as usize])
+    /// The entries of the defined function at `index` (not counting imports).
+    pub fn entries(&self, index: u32) -> Entries {
+        self.functions[index as usize]
     }
 
-    pub fn array_to_wasm(&self, signature: &AbiSignature) -> Option<*const u8> {
-        self.array_to_wasm
-            .get(signature)
-            .map(|&offset| self.code.memory.address(offset))
+    /// The module's own trampolines of a signature.
+    pub fn trampolines(&self, signature: &AbiSignature) -> Option<Trampolines> {
+        self.trampolines.get(&self.code.memory, signature)
     }
+}
 
-    pub fn wasm_to_array(&self, signature: &AbiSignature) -> Option<*const u8> {
-        self.wasm_to_array
-            .get(signature)
-            .map(|&offset| self.code.memory.address(offset))
-    }
+/// The entries of a defined function, as its references name them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entries {
+    pub wasm_call: *const u8,
+    pub array_call: ArrayCall,
+    pub native_call: *const u8,
+}
+
+/// `array_call` of functions that only direct calls reach: no reference to them exists, so nobody can call this.
+unsafe extern "C" fn not_entered(
+    _: *const FuncRef,
+    _: *mut c_void,
+    _: *mut ValRaw,
+    _: usize,
+) -> bool {
+    unreachable!("a function without references is called through one")
 }
 
 /// Validates and compiles the bodies of a parsed module.
@@ -295,43 +312,67 @@ pub(crate) fn compile(
         return Err(error);
     }
 
-    let mut trampoline = |context: &mut Context| {
-        let offset = builder
-            .add(isa, context, None)
-            .map(|added| added.offset)
-            .map_err(|error| too_large(error, None, 0));
-        context.clear();
-        offset
+    let mut trampolines = TrampolineSet::default();
+    let mut add = Adder {
+        isa,
+        builder: &mut builder,
+        context: &mut context,
+        frontend: &mut frontend,
     };
-    let mut array_to_wasm = HashMap::new();
     let imports = info.num_imported_funcs as usize;
-    // Only functions that can be called other than directly need an entry with arguments in memory.
+    // Only functions that can be called other than directly need an entry for hosts.
     let entered = (imports..info.functions.len()).filter(|&function| info.escaping[function]);
-    for signature in signatures(&info, entered) {
-        trampolines::array_to_wasm(&mut context.func, &mut frontend, isa, &signature);
-        array_to_wasm.insert(signature, trampoline(&mut context)?);
+    for signature in signatures(engine, &info, entered) {
+        let added = trampolines.add_entries(&mut add, &signature);
+        added.map_err(|error| too_large(error, None, 0))?;
     }
-    let mut wasm_to_array = HashMap::new();
-    for signature in signatures(&info, 0..imports) {
-        trampolines::wasm_to_array(&mut context.func, &mut frontend, isa, &signature);
-        wasm_to_array.insert(signature, trampoline(&mut context)?);
+    for signature in signatures(engine, &info, 0..imports) {
+        let added = trampolines.add_exits(&mut add, &signature);
+        added.map_err(|error| too_large(error, None, 0))?;
     }
     let code = builder.finish(isa, |function| functions[function as usize - imports])?;
+    let functions = (imports..).zip(functions).map(|(function, offset)| {
+        let trampolines = info.escaping[function].then(|| {
+            let signature = info.abi_signature(info.functions[function]);
+            engine
+                .trampolines(&signature)
+                .or_else(|| trampolines.get(&code.memory, &signature))
+                .expect("added above")
+        });
+        let array_to_wasm = trampolines.and_then(|trampolines| trampolines.array_to_wasm);
+        let native_to_wasm = trampolines.and_then(|trampolines| trampolines.native_to_wasm);
+        Entries {
+            wasm_call: code.memory.address(offset),
+            array_call: match array_to_wasm {
+                // SAFETY: the trampoline was generated as an `ArrayCall` for this signature, and lives as long as the module
+                // or its engine.
+                Some(address) => unsafe { std::mem::transmute::<*const u8, ArrayCall>(address) },
+                None => not_entered,
+            },
+            native_call: native_to_wasm.unwrap_or(std::ptr::null()),
+        }
+    });
     let compiled = CompiledModule {
+        functions: functions.collect(),
         code,
-        functions: functions.into(),
-        array_to_wasm,
-        wasm_to_array,
+        trampolines,
         _handler_lists: handler_lists,
         _trace_sites: trace_sites,
     };
     Ok((info, compiled))
 }
 
-/// The distinct machine signatures of some functions, in the order of their first use.
-fn signatures(info: &ModuleInfo, functions: impl Iterator<Item = usize>) -> Vec<AbiSignature> {
+/// The distinct machine signatures of some functions, in the order of their types, without those that the engine knows.
+fn signatures(
+    engine: &Engine,
+    info: &ModuleInfo,
+    functions: impl Iterator<Item = usize>,
+) -> Vec<AbiSignature> {
+    let types: BTreeSet<u32> = functions.map(|function| info.functions[function]).collect();
     let mut seen = HashSet::new();
-    let all = functions.map(|function| info.abi_signature(info.functions[function]));
-    all.filter(|signature| seen.insert(signature.clone()))
-        .collect()
+    let all = types.into_iter().map(|ty| info.abi_signature(ty));
+    all.filter(|signature| {
+        engine.trampolines(signature).is_none() && seen.insert(signature.clone())
+    })
+    .collect()
 }

@@ -58,6 +58,28 @@ impl AbiSignature {
             .extend(self.results.iter().map(|&ty| AbiParam::new(ty)));
         signature
     }
+
+    /// The signature of `native_call`: see [`FuncRef::native_call`](crate::runtime::layout::FuncRef::native_call).
+    pub fn native_call(&self) -> Signature {
+        let mut signature = Signature::new(CallConv::SystemV);
+        signature.params.extend([AbiParam::new(types::I64); 2]);
+        if self.results_in_memory() {
+            signature.params.push(AbiParam::new(types::I64));
+        }
+        signature
+            .params
+            .extend(self.params.iter().map(|&ty| AbiParam::new(ty)));
+        signature.returns.push(AbiParam::new(types::I64));
+        if let [result] = *self.results {
+            signature.returns.push(AbiParam::new(result));
+        }
+        signature
+    }
+
+    /// Whether `native_call` takes the address of slots for its results.
+    pub fn results_in_memory(&self) -> bool {
+        self.results.len() > 1
+    }
 }
 
 /// The signature of [`ArrayCall`](crate::runtime::layout::ArrayCall).

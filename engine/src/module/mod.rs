@@ -3,13 +3,12 @@
 pub(crate) mod info;
 pub(crate) mod parse;
 
+use crate::compile::entries::Trampolines;
 use crate::compile::signature::AbiSignature;
 use crate::compile::{CompiledModule, Engine, compile};
 use crate::error::Error;
-use crate::runtime::layout::{ArrayCall, FuncRef, ValRaw};
 use crate::types::{ExportType, ImportType};
 use info::ModuleInfo;
-use std::ffi::c_void;
 use std::sync::Arc;
 
 /// A module, compiled and ready to be instantiated in any store of its engine. Cheap to clone.
@@ -73,33 +72,11 @@ impl Module {
         &self.0.compiled
     }
 
-    /// The two entries of the defined function at `index` (not counting imports).
-    pub(crate) fn code_entry(&self, index: u32) -> (*const u8, ArrayCall) {
-        let info = &self.0.info;
-        let function = info.num_imported_funcs + index;
-        let signature = info.abi_signature(info.functions[function as usize]);
-        let array_call = match self.0.compiled.array_to_wasm(&signature) {
-            // SAFETY: the trampoline was generated with exactly this signature, and lives as long as the module.
-            Some(address) => unsafe { std::mem::transmute::<*const u8, ArrayCall>(address) },
-            None => not_entered,
-        };
-        (self.0.compiled.wasm_call(index), array_call)
+    /// The trampolines of a signature, if the module has them or its engine does.
+    pub(crate) fn trampolines(&self, signature: &AbiSignature) -> Option<Trampolines> {
+        let own = self.0.compiled.trampolines(signature);
+        own.or_else(|| self.0.engine.trampolines(signature))
     }
-
-    /// The trampoline for host functions of a signature, if the module imports functions of it.
-    pub(crate) fn wasm_to_array(&self, signature: &AbiSignature) -> Option<*const u8> {
-        self.0.compiled.wasm_to_array(signature)
-    }
-}
-
-/// `array_call` of functions that only direct calls reach: no reference to them exists, so nobody can call this.
-unsafe extern "C" fn not_entered(
-    _: *const FuncRef,
-    _: *mut c_void,
-    _: *mut ValRaw,
-    _: usize,
-) -> bool {
-    unreachable!("a function without references is called through one")
 }
 
 impl ModuleInfo {

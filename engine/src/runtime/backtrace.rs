@@ -4,7 +4,6 @@
 //! activation overwrites those that lie on the host's own stack. Nothing is allocated then: return addresses go into a buffer
 //! of the store. What they mean is looked up once Rust runs again.
 
-use super::entry::entry_return_address;
 use super::store::StoreInner;
 use crate::error::{Backtrace, FrameInfo};
 use cranelift_codegen::ir::TrapCode;
@@ -33,18 +32,21 @@ impl TrapRecord {
         }
     }
 
-    /// Notes a trap at `pc` in the function whose frame is at `fp`. May be called by a signal handler.
+    /// Notes a trap at `pc` in the function whose frame is at `fp`, under the host's entry whose frame is at `entry`. May be called
+    /// by a signal handler.
     ///
     /// # Safety
-    /// Compiled code of the innermost activation executes the instruction at `pc`, and `fp` is its frame pointer.
-    pub unsafe fn note(&mut self, pc: usize, code: Option<TrapCode>, mut fp: usize) {
+    /// Compiled code of the innermost activation, which is `entry`'s, executes the instruction at `pc`, and `fp` is its frame
+    /// pointer.
+    pub unsafe fn note(&mut self, pc: usize, code: Option<TrapCode>, mut fp: usize, entry: usize) {
         (self.pc, self.code, self.len, self.truncated) = (pc, code, 0, false);
-        loop {
+        // A function that traps before it has a frame is called by the entry itself.
+        while fp != entry {
             // SAFETY: from a function of compiled code to the entry of its activation, every frame keeps its caller's frame
             // pointer and its return address at its frame pointer; the base of a continuation's stack leads into its resumer.
             let (caller, return_address) =
                 unsafe { (*(fp as *const usize), *((fp + 8) as *const usize)) };
-            if return_address == entry_return_address() {
+            if caller == entry {
                 return;
             }
             let Some(slot) = self.return_addresses.get_mut(self.len) else {

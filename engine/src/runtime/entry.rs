@@ -2,8 +2,9 @@
 //!
 //! Every entry is an [`Activation`] on the Rust stack. It saves everything of the store that belongs to the running stack, so
 //! a host function may re-enter on any continuation's stack; the new activation begins with an empty chain, which makes the
-//! host's frame a barrier for `suspend` and `switch`. However an activation ends, control arrives at one place, the end of
-//! [`switchback_enter`], with a [`Status`] in rax: by return, or by a jump that restores the stack pointer saved here.
+//! host's frame a barrier for `suspend` and `switch`. There are two ways in: [`switchback_enter`] calls any `array_call`; the
+//! `native_call` of a Wasm function is an entry itself. However an activation ends, control arrives at one place in the entry,
+//! with a [`Status`] in rax: by return, or by a jump that restores the stack pointer saved here.
 
 use super::fiber::{Fiber, HandlerList};
 use super::layout::{FuncRef, ValRaw};
@@ -22,7 +23,8 @@ use std::ptr;
 /// One host entry that has not ended.
 #[repr(C)]
 pub(crate) struct Activation {
-    /// Where [`switchback_enter`] goes on, for those who do not return to it.
+    /// Where the entry goes on, for those who do not return to it. Its frame pointer also tells the unwinder that it has
+    /// reached the entry.
     pub sp: usize,
     pub fp: usize,
     pub pc: usize,
@@ -105,9 +107,6 @@ unsafe extern "C" fn switchback_enter(
         "mov rdx, rcx",
         "mov rcx, r8",
         "call qword ptr [rdi + {array_call}]",
-        // The unwinder knows the end of the stack by this return address.
-        ".globl switchback_enter_return",
-        "switchback_enter_return:",
         "movzx eax, al",
         "2:",
         "add rsp, 8",
@@ -125,15 +124,6 @@ unsafe extern "C" fn switchback_enter(
         pc = const offset_of!(Activation, pc),
         array_call = const offset_of!(FuncRef, array_call),
     )
-}
-
-unsafe extern "C" {
-    fn switchback_enter_return();
-}
-
-/// The return address by which the unwinder knows the host's entry.
-pub(crate) fn entry_return_address() -> usize {
-    switchback_enter_return as *const () as usize
 }
 
 #[inline(always)]
@@ -180,7 +170,25 @@ pub(crate) unsafe fn invoke(
     values: *mut ValRaw,
     len: usize,
 ) -> Result<(), Error> {
-    // SAFETY: the caller's promise, also for all uses of `store` below: between them only `switchback_enter` touches it.
+    // SAFETY: the caller's promise; the activation outlives the call.
+    unsafe {
+        invoke_with(store, |activation| {
+            switchback_enter(activation, func, ptr::null_mut(), values, len)
+        })
+    }
+}
+
+/// Makes an activation, lets `call` run code under it, and brings back how that ended. A host function's panic goes on here.
+///
+/// # Safety
+/// `store` is valid and no reference to it is in use. `call` runs a function of the store, by [`switchback_enter`] or by its
+/// `native_call`, returns the [`Status`] that this ends with, and does not unwind.
+#[inline]
+pub(crate) unsafe fn invoke_with(
+    store: *mut StoreInner,
+    call: impl FnOnce(*mut Activation) -> u64,
+) -> Result<(), Error> {
+    // SAFETY: the caller's promise, also for all uses of `store` below: between them only `call` touches it.
     let vm = unsafe { &mut (*store).vm };
     let (saved_current, saved_limit, saved_activation) =
         (vm.current, vm.stack_limit, vm.activation);
@@ -200,19 +208,23 @@ pub(crate) unsafe fn invoke(
         previous: saved_activation,
         fake_stack: ptr::null_mut(),
     };
-    vm.activation = &raw mut activation;
+    let activation = &raw mut activation;
+    vm.activation = activation;
     vm.current = ptr::null_mut();
     let thread = traps::Running::enter(store);
-    // SAFETY: the caller's promise; the activation outlives the call.
-    let status = unsafe { switchback_enter(vm.activation, func, ptr::null_mut(), values, len) };
+    let status = call(activation);
     drop(thread);
 
     // SAFETY: as above.
     let store = unsafe { &mut *store };
-    let result = outcome(store, status);
-    if !store.vm.current.is_null() || store.left.is_some() || store.switching {
-        leave_dead_chain(store);
-    }
+    // A trace may have to be looked at.
+    let returned = status == Status::Returned as u64 && store.tracer.is_none();
+    let on_home = store.vm.current.is_null() && store.left.is_none() && !store.switching;
+    let result = if returned && on_home {
+        Ok(Ok(()))
+    } else {
+        leave(store, status)
+    };
     if planted!(&store.vm, RoundingModeLost) {
         crate::planted::round_towards_zero(false);
     }
@@ -233,6 +245,16 @@ pub(crate) unsafe fn invoke(
         Ok(result) => result,
         Err(panic) => std::panic::resume_unwind(panic),
     }
+}
+
+/// What an activation ended with; frees the stacks that it has left.
+#[cold]
+fn leave(store: &mut StoreInner, status: u64) -> Result<Result<(), Error>, Panic> {
+    let result = outcome(store, status);
+    if !store.vm.current.is_null() || store.left.is_some() || store.switching {
+        leave_dead_chain(store);
+    }
+    result
 }
 
 type Panic = Box<dyn std::any::Any + Send>;

@@ -6,10 +6,23 @@ use super::instance::InstanceInner;
 use super::layout::{FuncRef, ValRaw};
 use super::store::StoreInner;
 use crate::api::extern_::Extern;
+use crate::api::linker::PreImport;
 use crate::error::{Error, Exhaustion, Trap, TrapKind};
 use crate::module::Module;
 use crate::module::info::{DataMode, ElementItems, ElementMode, Import, ImportKind, ModuleInfo};
 use crate::runtime::tracer::EventKind;
+
+/// What an instance is given.
+#[derive(Clone, Copy)]
+pub(crate) enum Imports<'a> {
+    /// Things of the store, in the order of the imports, of any type.
+    Given(&'a [Extern]),
+    /// One for each import; host functions are known to be of its type. `items` are the places of those that belong to a store.
+    Prepared {
+        imports: &'a [PreImport],
+        items: &'a [usize],
+    },
+}
 
 /// Makes an instance of `module` in `store` and returns its index there.
 ///
@@ -24,7 +37,7 @@ use crate::runtime::tracer::EventKind;
 pub(crate) fn instantiate(
     store: &mut StoreInner,
     module: &Module,
-    imports: &[Extern],
+    imports: Imports<'_>,
 ) -> Result<usize, Error> {
     // An engine is known by its configuration's address. Another one may have compiled tracing or stack sizes into the code
     // that this store does not expect.
@@ -34,9 +47,19 @@ pub(crate) fn instantiate(
         ));
     }
     let info = module.info();
-    imports.iter().for_each(|import| import.check_store(store));
     let type_ids = store.types.intern(&info.types);
-    check_imports(store, info, &type_ids, imports)?;
+    if let Imports::Given(imports) = imports {
+        imports.iter().for_each(|import| import.check_store(store));
+        check_imports(store, info, &type_ids, imports)?;
+    } else if let Imports::Prepared { imports, items } = imports {
+        // Host functions were checked once for all stores; only what belongs to this store is left.
+        for &at in items {
+            if let PreImport::Extern(item) = &imports[at] {
+                item.check_store(store);
+                check_import(store, info, &type_ids, &info.imports[at], item)?;
+            }
+        }
+    }
 
     let mut instance = InstanceInner::new(module, &raw mut store.vm);
     // What can fail comes first, so that a failure leaves no gaps among the addresses of functions and tags.
@@ -144,23 +167,44 @@ fn link_imports(
     store: &mut StoreInner,
     module: &Module,
     instance: &mut InstanceInner,
-    imports: &[Extern],
+    imports: Imports<'_>,
 ) -> Result<(), Error> {
     let mut functions = 0;
-    for import in imports {
-        match import {
-            Extern::Func(func) => {
-                let func = func.func_ref.as_ptr();
-                // SAFETY: the function belongs to this store, which keeps the module.
-                unsafe { ensure_wasm_call(store, func, Some(module))? };
-                instance.set_imported_func(functions, func);
+    match imports {
+        Imports::Given(imports) => imports
+            .iter()
+            .try_for_each(|item| link(store, module, instance, item, &mut functions)),
+        Imports::Prepared { imports, .. } => imports.iter().try_for_each(|import| match import {
+            PreImport::Extern(item) => link(store, module, instance, item, &mut functions),
+            PreImport::Host(host) => {
+                instance.set_imported_func(functions, host.create(store).as_ptr());
                 functions += 1;
+                Ok(())
             }
-            Extern::Global(global) => instance.globals.push(global.index),
-            Extern::Memory(memory) => instance.memories.push(memory.index),
-            Extern::Table(table) => instance.tables.push(table.index),
-            Extern::Tag(tag) => instance.tags.push(tag.index),
+        }),
+    }
+}
+
+/// Links one import; `functions` counts those that are functions.
+fn link(
+    store: &mut StoreInner,
+    module: &Module,
+    instance: &mut InstanceInner,
+    item: &Extern,
+    functions: &mut u32,
+) -> Result<(), Error> {
+    match item {
+        Extern::Func(func) => {
+            let func = func.func_ref.as_ptr();
+            // SAFETY: the function belongs to this store, which keeps the module.
+            unsafe { ensure_wasm_call(store, func, Some(module))? };
+            instance.set_imported_func(*functions, func);
+            *functions += 1;
         }
+        Extern::Global(global) => instance.globals.push(global.index),
+        Extern::Memory(memory) => instance.memories.push(memory.index),
+        Extern::Table(table) => instance.tables.push(table.index),
+        Extern::Tag(tag) => instance.tags.push(tag.index),
     }
     Ok(())
 }
@@ -174,10 +218,11 @@ fn define_functions(
     let info = module.info();
     let imported = info.num_imported_funcs;
     for (index, &ty) in (imported..).zip(&info.functions[imported as usize..]) {
-        let (wasm_call, array_call) = module.code_entry(index - imported);
+        let entries = module.compiled().entries(index - imported);
         let func = FuncRef {
-            wasm_call,
-            array_call,
+            wasm_call: entries.wasm_call,
+            array_call: entries.array_call,
+            native_call: entries.native_call,
             vmctx: instance.vmctx(),
             type_id: type_ids[ty as usize],
             address: store.allocate_function_address(),

@@ -24,7 +24,7 @@ use std::ffi::c_void;
 /// A 16-byte slot for one value of any type, as arguments, results and payloads travel in memory.
 #[derive(Clone, Copy)]
 #[repr(C, align(16))]
-pub(crate) struct ValRaw {
+pub struct ValRaw {
     pub lo: u64,
     pub hi: u64,
 }
@@ -67,6 +67,15 @@ pub(crate) struct FuncRef {
     pub wasm_call: *const u8,
     /// Entry with arguments in memory.
     pub array_call: ArrayCall,
+    /// Entry with arguments where C (System V) has them: this reference, a context, the address of slots for the results if
+    /// there are several, then the parameters. It returns the entry's [`Status`](super::entry::Status) as a word and, if there
+    /// is exactly one, the result as a second value: the two registers in which a C structure of two words comes back, so
+    /// that a call with one result touches no memory. Several results do not fit there in general, and go through slots.
+    ///
+    /// The context of a Wasm function is the [`Activation`](super::entry::Activation) that the host has made for the call, in
+    /// which the entry notes where traps and exceptions leave to; a host function is called by compiled code with the caller's
+    /// vmctx. Null where nothing can call it: in host functions whose types only a value knows ([`Func::new`](crate::Func::new)).
+    pub native_call: *const u8,
     /// The callee's context: an instance's vmctx, or a host function's [`HostFunc`](super::host::HostFunc).
     pub vmctx: *mut c_void,
     /// Canonical type in the store's registry.

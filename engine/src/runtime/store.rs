@@ -19,7 +19,7 @@ use super::stacks::StackPool;
 use super::tracer::Tracer;
 use super::unwind::{CallSite, Target};
 use crate::Engine;
-use crate::compile::code::Code;
+use crate::compile::entries::TrampolineCode;
 use crate::error::{Error, Exhaustion, Location};
 use crate::module::Module;
 use crate::types::TypeRegistry;
@@ -53,7 +53,7 @@ pub struct StoreInner {
     pub(crate) tags: Vec<Box<TagInner>>,
     pub(crate) host_funcs: Vec<Owned<HostFunc>>,
     /// Trampolines compiled for host functions whose signature no instantiated module supplies.
-    pub(crate) extra_code: Vec<Code>,
+    pub(crate) extra_code: Vec<TrampolineCode>,
     /// The host's values behind external references, by the number in the reference's word.
     pub(crate) externs: Vec<u64>,
     /// Structures, arrays and exceptions.

@@ -94,9 +94,9 @@ unsafe extern "C" fn handler(
     if !store.is_null() && unsafe { (*store).trap_at(pc) }.is_some() {
         // SAFETY: as above; compiled code runs, so there is an activation.
         let activation = unsafe {
-            (*store)
-                .trap
-                .note(pc, None, registers[libc::REG_RBP as usize] as usize);
+            let fp = registers[libc::REG_RBP as usize] as usize;
+            let entry = (*(*store).vm.activation).fp;
+            (*store).trap.note(pc, None, fp, entry);
             &*(*store).vm.activation
         };
         registers[libc::REG_RSP as usize] = activation.sp as i64;
@@ -226,7 +226,10 @@ unsafe extern "C" fn explicit_trap(
     let store = unsafe { &mut *vm.cast::<StoreInner>() };
     let code = TrapCode::from_raw(NonZeroU8::new(code).expect("trap codes are not zero"));
     // SAFETY: the caller's promise. The address before the return address belongs to the call.
-    unsafe { store.trap.note(return_address - 1, Some(code), fp) };
+    unsafe {
+        let entry = (*store.vm.activation).fp;
+        store.trap.note(return_address - 1, Some(code), fp, entry);
+    }
     store.target = exit(store, Status::Trapped);
     &raw const store.target
 }

@@ -1,12 +1,12 @@
 //! Leaving frames: from a raised exception, or any other end of an activation, to the place where execution goes on.
 //!
 //! Frames are walked by their frame pointers, which compiled code, trampolines and stubs all keep. The walk needs to
-//! know three kinds of return address: one with an exception handler (from the module's tables), the base of a
-//! continuation's stack ([`start_return_address`]), and the host's entry ([`entry_return_address`]). At the base of a stack the
+//! know two kinds of return address, one with an exception handler (from the module's tables) and the base of a
+//! continuation's stack ([`start_return_address`]), and the frame of the host's entry, which the activation names. At the base of a stack the
 //! continuation is dead: its stack is freed, and the walk goes on in its resumer, at the resume site. No frame of Rust lies
 //! on the way: runtime functions return to the stub that called them, which then jumps to the [`Target`].
 
-use super::entry::{Status, entry_return_address};
+use super::entry::Status;
 use super::fiber::{Control, start_return_address};
 use super::layout::VmStore;
 use super::store::StoreInner;
@@ -95,7 +95,8 @@ unsafe fn find_handler_frame(store: &mut StoreInner, mut fp: usize) -> Target {
         // frame pointer: compiled code by `preserve_frame_pointers`, stubs by hand, the base of a stack by its context.
         let (caller_fp, return_address) =
             unsafe { (*(fp as *const usize), *((fp + 8) as *const usize)) };
-        if return_address == entry_return_address() {
+        // SAFETY: compiled code runs, so an activation exists; see `exit`.
+        if caller_fp == unsafe { (*store.vm.activation).fp } {
             return exit(store, Status::Exception);
         }
         if return_address == start_return_address() && planted!(&store.vm, ExceptionStopsAtBase) {

@@ -1,0 +1,486 @@
+//! Calls between hosts and Wasm in all three conventions, and what can be shared between threads.
+
+use std::fmt::Write;
+use switchback_engine::{
+    Caller, Config, Engine, Error, ExternRef, Func, FuncType, Instance, InstancePre, Linker,
+    Module, OptLevel, RegallocAlgorithm, Store, TrapKind, Val, ValType,
+};
+
+/// The configurations in which trampolines differ.
+fn engines() -> Vec<Engine> {
+    let mut engines = Vec::new();
+    for opt_level in [OptLevel::None, OptLevel::Speed] {
+        for regalloc in [
+            RegallocAlgorithm::SinglePass,
+            RegallocAlgorithm::Backtracking,
+        ] {
+            let mut config = Config::new();
+            config.opt_level(opt_level).regalloc(regalloc);
+            engines.push(Engine::new(&config).expect("the engine can be made"));
+        }
+    }
+    engines
+}
+
+fn compile(engine: &Engine, text: &str) -> Module {
+    Module::new(engine, &wat::parse_str(text).expect("the text parses"))
+        .expect("the module compiles")
+}
+
+fn instantiate(store: &mut Store<u64>, text: &str, imports: &[Func]) -> Instance {
+    let module = compile(store.engine(), text);
+    let imports: Vec<_> = imports.iter().map(|&func| func.into()).collect();
+    Instance::new(store, &module, &imports).expect("the module can be instantiated")
+}
+
+/// A function of `params` that returns them in the opposite order.
+fn reversed(params: &[&str]) -> String {
+    let mut text = String::from("(module (func (export \"f\")");
+    for param in params {
+        write!(text, " (param {param})").unwrap();
+    }
+    for param in params.iter().rev() {
+        write!(text, " (result {param})").unwrap();
+    }
+    for index in (0..params.len()).rev() {
+        write!(text, " (local.get {index})").unwrap();
+    }
+    text + "))"
+}
+
+#[test]
+fn typed_calls_pass_every_type_in_both_directions() {
+    for engine in engines() {
+        let mut store = Store::new(&engine, 0);
+        let instance = instantiate(
+            &mut store,
+            &reversed(&["i32", "i64", "f32", "f64", "externref", "funcref"]),
+            &[],
+        );
+        let func = instance.get_func(&store, "f").unwrap();
+        type Params = (i32, i64, f32, f64, Option<ExternRef>, Option<Func>);
+        type Results = (Option<Func>, Option<ExternRef>, f64, f32, i64, i32);
+        let typed = func.typed::<Params, Results>(&store).unwrap();
+        let reference = ExternRef::new(99);
+        let params = (-1, i64::MIN, 1.5f32, -2.5, Some(reference), Some(func));
+        let results = typed.call(&mut store, params).unwrap();
+        assert_eq!(
+            results,
+            (Some(func), Some(reference), -2.5, 1.5, i64::MIN, -1)
+        );
+        let results = typed
+            .call(&mut store, (0, 0, 0.0, 0.0, None, None))
+            .unwrap();
+        assert_eq!(results, (None, None, 0.0, 0.0, 0, 0));
+    }
+}
+
+#[test]
+fn a_single_result_of_each_type_comes_back_in_its_register() {
+    for engine in engines() {
+        let mut store = Store::new(&engine, 0);
+        let text = r#"(module
+            (func (export "i32") (param i32) (result i32) (i32.add (local.get 0) (i32.const 1)))
+            (func (export "i64") (param i64) (result i64) (i64.add (local.get 0) (i64.const 1)))
+            (func (export "f32") (param f32) (result f32) (f32.add (local.get 0) (f32.const 1)))
+            (func (export "f64") (param f64) (result f64) (f64.add (local.get 0) (f64.const 1))))"#;
+        let instance = instantiate(&mut store, text, &[]);
+        let get = |name| instance.get_func(&store, name).unwrap();
+        let (a, b, c, d) = (get("i32"), get("i64"), get("f32"), get("f64"));
+        let a = a.typed::<i32, i32>(&store).unwrap();
+        let b = b.typed::<(u64,), u64>(&store).unwrap();
+        let c = c.typed::<f32, (f32,)>(&store).unwrap();
+        let d = d.typed::<f64, f64>(&store).unwrap();
+        assert_eq!(a.call(&mut store, i32::MAX).unwrap(), i32::MIN);
+        assert_eq!(b.call(&mut store, (u64::MAX,)).unwrap(), 0);
+        assert_eq!(c.call(&mut store, 0.5).unwrap(), (1.5,));
+        assert_eq!(d.call(&mut store, -1.0).unwrap(), 0.0);
+    }
+}
+
+#[test]
+fn the_types_asked_for_are_the_functions_own() {
+    let engine = Engine::new(&Config::new()).unwrap();
+    let mut store = Store::new(&engine, 0);
+    let instance = instantiate(&mut store, &reversed(&["i32", "i64"]), &[]);
+    let func = instance.get_func(&store, "f").unwrap();
+    let wrong = [
+        func.typed::<(), (i64, i32)>(&store).map(drop),
+        func.typed::<(i32, i64), (i32, i64)>(&store).map(drop),
+        func.typed::<(i64, i32), (i64, i32)>(&store).map(drop),
+        func.typed::<(i32, i64), i64>(&store).map(drop),
+    ];
+    for wrong in wrong {
+        assert!(matches!(wrong, Err(Error::Type(_))), "{wrong:?}");
+    }
+    func.typed::<(u32, u64), (u64, u32)>(&store).unwrap();
+}
+
+#[test]
+fn any_number_of_values_passes() {
+    let kinds = ["i32", "i64", "f32", "f64"];
+    for engine in engines() {
+        for count in [1usize, 16, 17, 100, 1000] {
+            let params: Vec<_> = (0..count).map(|index| kinds[index % 4]).collect();
+            let given: Vec<_> = (0..count as u64)
+                .map(|index| match index % 4 {
+                    0 => Val::I32(index as i32 + 1),
+                    1 => Val::I64(-(index as i64)),
+                    2 => Val::F32((index as f32).to_bits()),
+                    _ => Val::F64((index as f64).to_bits()),
+                })
+                .collect();
+            let types = |values: &[Val]| -> Vec<ValType> {
+                let of = |value: &Val| match value {
+                    Val::I32(_) => ValType::I32,
+                    Val::I64(_) => ValType::I64,
+                    Val::F32(_) => ValType::F32,
+                    _ => ValType::F64,
+                };
+                values.iter().map(of).collect()
+            };
+            let mut backwards = given.clone();
+            backwards.reverse();
+            let mut store = Store::new(&engine, 0);
+            // Through Wasm into the host and back, with as many values both ways.
+            let host_type = FuncType::new(types(&given), types(&backwards));
+            let host = Func::new(&mut store, host_type, |_, args, results| {
+                results.copy_from_slice(args);
+                results.reverse();
+                Ok(())
+            });
+            let list = |what: &str, types: &[&str]| format!("({what} {})", types.join(" "));
+            let reversed: Vec<_> = params.iter().rev().copied().collect();
+            let signature = list("param", &params) + &list("result", &reversed);
+            let gets: String = (0..count).map(|i| format!("(local.get {i})")).collect();
+            let text = format!(
+                r#"(module (import "" "" (func $host {signature}))
+                (func (export "f") {signature} (call $host {gets})))"#
+            );
+            let instance = instantiate(&mut store, &text, &[host]);
+            let func = instance.get_func(&store, "f").unwrap();
+            let mut results = vec![Val::I32(0); count];
+            func.call(&mut store, &given, &mut results).unwrap();
+            assert_eq!(format!("{results:?}"), format!("{backwards:?}"));
+        }
+    }
+}
+
+#[test]
+fn sixteen_values_pass_typed() {
+    for engine in engines() {
+        let mut store = Store::new(&engine, 0);
+        type Sixteen = (
+            i32,
+            f64,
+            i64,
+            f32,
+            i32,
+            f64,
+            i64,
+            f32,
+            i32,
+            f64,
+            i64,
+            f32,
+            i32,
+            f64,
+            i64,
+            f32,
+        );
+        let host = Func::wrap(
+            &mut store,
+            |a: i32,
+             b: f64,
+             c: i64,
+             d: f32,
+             e: i32,
+             f: f64,
+             g: i64,
+             h: f32,
+             i: i32,
+             j: f64,
+             k: i64,
+             l: f32,
+             m: i32,
+             n: f64,
+             o: i64,
+             p: f32|
+             -> Sixteen { (m, n, o, p, i, j, k, l, e, f, g, h, a, b, c, d) },
+        );
+        let types = "i32 f64 i64 f32 ".repeat(4);
+        let gets: String = (0..16).map(|i| format!("(local.get {i})")).collect();
+        let text = format!(
+            r#"(module (import "" "" (func $host (param {types}) (result {types})))
+            (func (export "f") (param {types}) (result {types}) (call $host {gets})))"#
+        );
+        let instance = instantiate(&mut store, &text, &[host]);
+        let func = instance.get_func(&store, "f").unwrap();
+        let given: Sixteen = (
+            1, 2.0, 3, 4.0, 5, 6.0, 7, 8.0, 9, 10.0, 11, 12.0, 13, 14.0, 15, 16.0,
+        );
+        let expected: Sixteen = (
+            13, 14.0, 15, 16.0, 9, 10.0, 11, 12.0, 5, 6.0, 7, 8.0, 1, 2.0, 3, 4.0,
+        );
+        let shown = |values: Sixteen| {
+            let (a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p) = values;
+            format!("{:?}", ((a, b, c, d, e, f, g, h), (i, j, k, l, m, n, o, p)))
+        };
+        for func in [func, host] {
+            let typed = func.typed::<Sixteen, Sixteen>(&store).unwrap();
+            assert_eq!(
+                shown(typed.call(&mut store, given).unwrap()),
+                shown(expected)
+            );
+        }
+    }
+}
+
+const CALLS_HOST: &str = r#"(module (import "" "" (func $host (param i32) (result i32)))
+    (type $f (func (param i32) (result i32))) (type $k (cont $f))
+    (tag $e (param i32))
+    (table 1 funcref)
+    (elem (i32.const 0) $host)
+    (func (export "direct") (type $f) (call $host (local.get 0)))
+    (func (export "indirect") (type $f) (call_indirect (type $f) (local.get 0) (i32.const 0)))
+    (func (export "tail") (type $f) (return_call $host (local.get 0)))
+    (func (export "resumed") (type $f) (resume $k (local.get 0) (cont.new $k (ref.func $host))))
+    (export "host" (func $host)))"#;
+
+#[test]
+fn typed_and_untyped_host_functions_are_called_in_every_way() {
+    for engine in engines() {
+        let mut store = Store::new(&engine, 10);
+        let ty = FuncType::new([ValType::I32], [ValType::I32]);
+        let untyped = Func::new(
+            &mut store,
+            ty,
+            |mut caller: Caller<'_, u64>, args, results| {
+                *caller.data_mut() += 1;
+                let Val::I32(value) = args[0] else {
+                    unreachable!()
+                };
+                results[0] = Val::I32(value * 2);
+                Ok(())
+            },
+        );
+        let typed = Func::wrap(&mut store, |mut caller: Caller<'_, u64>, value: i32| {
+            *caller.data_mut() += 1;
+            value * 2
+        });
+        let fallible = Func::wrap(&mut store, |value: i32| -> Result<i32, Error> {
+            Ok(value * 2)
+        });
+        for (host, counted) in [(untyped, 1), (typed, 1), (fallible, 0)] {
+            let instance = instantiate(&mut store, CALLS_HOST, &[host]);
+            for name in ["direct", "indirect", "tail", "resumed", "host"] {
+                let func = instance.get_func(&store, name).unwrap();
+                let before = *store.data();
+                let mut results = [Val::I32(0)];
+                func.call(&mut store, &[Val::I32(21)], &mut results)
+                    .unwrap();
+                assert!(matches!(results, [Val::I32(42)]), "{name}: {results:?}");
+                let called = func.typed::<i32, i32>(&store).unwrap().call(&mut store, 21);
+                assert_eq!(called.unwrap(), 42, "{name}");
+                assert_eq!(*store.data(), before + 2 * counted, "{name}");
+            }
+            assert_eq!(store.live_continuations(), 0);
+        }
+    }
+}
+
+#[test]
+fn errors_and_panics_of_typed_host_functions_arrive_unchanged() {
+    for engine in engines() {
+        let mut store = Store::new(&engine, 0);
+        let host = Func::wrap(&mut store, |value: i32| -> Result<i32, Error> {
+            match value {
+                0 => Err(Error::Type("nothing fits".to_owned())),
+                1 => panic!("on purpose"),
+                value => Ok(value),
+            }
+        });
+        let instance = instantiate(&mut store, CALLS_HOST, &[host]);
+        for name in ["direct", "indirect", "tail", "resumed", "host"] {
+            let func = instance.get_func(&store, name).unwrap();
+            let typed = func.typed::<i32, i32>(&store).unwrap();
+            match typed.call(&mut store, 0) {
+                Err(Error::Type(message)) => assert_eq!(message, "nothing fits"),
+                other => panic!("{name}: {other:?}"),
+            }
+            let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                typed.call(&mut store, 1).map(drop)
+            }));
+            let panic = panic.expect_err("the host function panics");
+            assert_eq!(panic.downcast_ref::<&str>(), Some(&"on purpose"), "{name}");
+            assert_eq!(typed.call(&mut store, 7).unwrap(), 7, "{name}");
+            assert_eq!(store.live_continuations(), 0, "{name}");
+        }
+    }
+}
+
+#[test]
+fn traps_exceptions_and_suspensions_leave_through_a_typed_entry() {
+    let text = r#"(module
+        (type $f (func)) (type $k (cont $f)) (tag $e (param i32)) (tag $s)
+        (func $traps (param i32) (result f64)
+          (if (i32.eqz (local.get 0)) (then (unreachable)))
+          (call $traps (i32.sub (local.get 0) (i32.const 1))))
+        (func $divides (param i32) (result f64) (f64.convert_i32_s (i32.div_s (i32.const 1) (local.get 0))))
+        (func $throws (param i32) (result f64) (throw $e (local.get 0)))
+        (func $suspends (param i32) (result f64) (suspend $s) (f64.const 0))
+        (func $endless (param i32) (result f64) (call $endless (local.get 0)))
+        (func $in_continuation (type $f) (drop (call $throws (i32.const 5))))
+        (func $throws_deep (param i32) (result f64) (resume $k (cont.new $k (ref.func $in_continuation))) (f64.const 1))
+        (elem declare func $in_continuation)
+        (export "traps" (func $traps)) (export "divides" (func $divides)) (export "throws" (func $throws))
+        (export "suspends" (func $suspends)) (export "endless" (func $endless))
+        (export "throws_deep" (func $throws_deep)))"#;
+    for engine in engines() {
+        let mut store = Store::new(&engine, 0);
+        let instance = instantiate(&mut store, text, &[]);
+        let call = |store: &mut Store<u64>, name| {
+            let func = instance.get_func(&*store, name).unwrap();
+            let typed = func.typed::<i32, f64>(&*store).unwrap();
+            typed.call(store, 0)
+        };
+        for _ in 0..2 {
+            match call(&mut store, "traps") {
+                Err(Error::Trap(trap)) => assert_eq!(trap.kind, TrapKind::Unreachable),
+                other => panic!("{other:?}"),
+            }
+            match call(&mut store, "divides") {
+                Err(Error::Trap(trap)) => assert_eq!(trap.kind, TrapKind::IntegerDivideByZero),
+                other => panic!("{other:?}"),
+            }
+            for (name, value) in [("throws", 0), ("throws_deep", 5)] {
+                match call(&mut store, name) {
+                    Err(Error::Exception(exception)) => {
+                        let values = exception.values(&store);
+                        assert!(
+                            matches!(values[..], [Val::I32(v)] if v == value),
+                            "{values:?}"
+                        );
+                    }
+                    other => panic!("{other:?}"),
+                }
+            }
+            assert!(matches!(
+                call(&mut store, "suspends"),
+                Err(Error::Suspended { .. })
+            ));
+            assert!(matches!(
+                call(&mut store, "endless"),
+                Err(Error::Exhausted(_))
+            ));
+            assert_eq!(store.live_continuations(), 0);
+        }
+    }
+}
+
+#[test]
+fn an_instance_pre_serves_many_stores() {
+    let engine = Engine::new(&Config::new()).unwrap();
+    let module = compile(
+        &engine,
+        r#"(module (import "h" "typed" (func $typed (param i32) (result i32)))
+        (import "h" "untyped" (func $untyped (param i32) (result i32)))
+        (func (export "run") (result i32) (call $typed (call $untyped (i32.const 1)))))"#,
+    );
+    let mut linker = Linker::<u64>::new();
+    linker.func_wrap("h", "typed", |mut caller: Caller<'_, u64>, value: i32| {
+        *caller.data_mut() += 1;
+        value + 10
+    });
+    let ty = FuncType::new([ValType::I32], [ValType::I32]);
+    linker.func_new("h", "untyped", ty, |mut caller, args, results| {
+        *caller.data_mut() += 100;
+        let Val::I32(value) = args[0] else {
+            unreachable!()
+        };
+        results[0] = Val::I32(value + 1000);
+        Ok(())
+    });
+    let pre = linker.instantiate_pre(&module).unwrap();
+    for _ in 0..3 {
+        let mut store = Store::new(&engine, 0);
+        for _ in 0..2 {
+            let instance = pre.instantiate(&mut store).unwrap();
+            let run = instance.get_func(&store, "run").unwrap();
+            let run = run.typed::<(), i32>(&store).unwrap();
+            assert_eq!(run.call(&mut store, ()).unwrap(), 1011);
+        }
+        assert_eq!(*store.data(), 202);
+    }
+    linker.func_wrap("h", "typed", |value: i64| value as i32);
+    match linker.instantiate_pre(&module) {
+        Err(Error::Link(message)) => assert!(message.contains("\"typed\""), "{message}"),
+        other => panic!("{:?}", other.map(drop)),
+    }
+}
+
+fn shared<T: Send + Sync>(_: &T) {}
+
+#[test]
+fn eight_threads_compile_and_instantiate_at_once() {
+    let mut config = Config::new();
+    config.opt_level(OptLevel::Speed);
+    let engine = Engine::new(&config).unwrap();
+    // A signature that the engine has no trampolines for, so that each module makes its own.
+    let text = |n: i32| {
+        format!(
+            r#"(module (import "h" "f" (func $h (param f32 f64) (result f64)))
+            (type $f (func (result f64))) (type $k (cont $f))
+            (func $body (type $f) (call $h (f32.const 1) (f64.const {n})))
+            (elem declare func $body)
+            (func (export "run") (param f32) (result f64) (resume $k (cont.new $k (ref.func $body)))))"#
+        )
+    };
+    let mut linker = Linker::<u64>::new();
+    linker.func_wrap("h", "f", |a: f32, b: f64| f64::from(a) + b);
+    let module = compile(&engine, &text(1000));
+    let pre: InstancePre<u64> = linker.instantiate_pre(&module).unwrap();
+    shared(&engine);
+    shared(&module);
+    shared(&pre);
+    shared(&linker);
+    let run = |pre: &InstancePre<u64>| {
+        let mut store = Store::new(&engine, 0);
+        let instance = pre.instantiate(&mut store).unwrap();
+        let run = instance.get_func(&store, "run").unwrap();
+        let run = run.typed::<f32, f64>(&store).unwrap();
+        run.call(&mut store, 0.0).unwrap()
+    };
+    std::thread::scope(|scope| {
+        for thread in 0..8 {
+            let (engine, linker, pre, text, run) = (&engine, &linker, &pre, &text, &run);
+            scope.spawn(move || {
+                for round in 0..10 {
+                    let n = thread * 10 + round;
+                    let module = compile(engine, &text(n));
+                    let own = linker.instantiate_pre(&module).unwrap();
+                    drop(module);
+                    assert_eq!(run(&own), f64::from(n) + 1.0);
+                    assert_eq!(run(pre), 1001.0);
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn a_trampoline_lives_as_long_as_the_store_that_uses_it() {
+    let engine = Engine::new(&Config::new()).unwrap();
+    let mut store = Store::new(&engine, 0);
+    let host = Func::wrap(&mut store, |a: f32, b: f32| -> (f32, f32) { (b, a) });
+    let text = r#"(module (import "" "" (func $h (param f32 f32) (result f32 f32)))
+        (func (export "f") (param f32 f32) (result f32 f32) (call $h (local.get 0) (local.get 1))))"#;
+    let first = instantiate(&mut store, text, &[host]);
+    // The second instance finds the entry that the first one's module has supplied.
+    let second = instantiate(&mut store, text, &[host]);
+    for instance in [second, first] {
+        let func = instance.get_func(&store, "f").unwrap();
+        let typed = func.typed::<(f32, f32), (f32, f32)>(&store).unwrap();
+        assert_eq!(typed.call(&mut store, (1.0, 2.0)).unwrap(), (2.0, 1.0));
+    }
+}
