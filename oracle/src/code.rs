@@ -55,6 +55,8 @@ pub(crate) struct Code {
     pub aggregates: Vec<AggregateSite>,
     /// Targets of casts.
     pub ref_types: Vec<RefType>,
+    /// What instructions that check look at.
+    pub checks: Vec<Vec<Slot>>,
     /// Lanes of `i8x16.shuffle`.
     pub shuffles: Vec<[u8; 16]>,
 }
@@ -72,6 +74,13 @@ pub(crate) struct Body {
     /// For coverage: each source instruction's offset and where its code begins
     /// (unreachable ones are not translated and begin nowhere).
     pub sources: Vec<(u32, Option<u32>)>,
+}
+
+/// A slot, and the type of what is in it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Slot {
+    pub slot: u32,
+    pub ty: ValType,
 }
 
 /// The immediates of `call_indirect`.

@@ -18,6 +18,7 @@
 //! | `instance` | Instantiation, External Typing |
 //! | `store`, `externs`, `value` | Embedding |
 //! | `trace`, `coverage` | none: what observers see |
+//! | `checks` | none: what the oracle checks about itself |
 //!
 //! # Example
 //!
@@ -42,6 +43,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod checks;
 mod code;
 mod config;
 mod coverage;

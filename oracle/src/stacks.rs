@@ -10,6 +10,7 @@
 //!                    [outermost] ◀─parent─ [innermost]          captured: a continuation
 //! ```
 
+use crate::checks::Owner;
 use crate::exec::Step;
 use crate::exec::frame::copy;
 use crate::machine::{BASE, Frame, Machine, NOWHERE, Stop};
@@ -41,6 +42,8 @@ pub(crate) struct Stack {
     pub parent: Option<StackId>,
     /// Whether it waits for its next use.
     idle: bool,
+    /// Where it is, if checks are made.
+    pub owner: Owner,
     /// Meaningful where there is a parent.
     pub resumed_at: ResumeSite,
 }
@@ -55,6 +58,7 @@ impl Stack {
             instance: NOWHERE,
             parent: None,
             idle: false,
+            owner: Owner::Nobody,
             resumed_at: ResumeSite {
                 instance: NOWHERE,
                 site: 0,
@@ -88,9 +92,20 @@ impl Stacks {
         &mut self.list[id.0 as usize]
     }
 
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.list.len()
+    }
+
+    /// How many of them belong to continuations.
+    pub fn count_owned(&self) -> usize {
+        let owned = |s: &&Stack| matches!(s.owner, Owner::Continuation(_));
+        self.list.iter().filter(owned).count()
+    }
+
     /// A stack without frames.
-    pub fn allocate(&mut self) -> StackId {
-        match self.free.pop() {
+    pub fn allocate(&mut self, owner: Owner) -> StackId {
+        let id = match self.free.pop() {
             Some(id) => {
                 self.get_mut(id).idle = false;
                 id
@@ -99,13 +114,18 @@ impl Stacks {
                 self.list.push(Stack::new());
                 StackId(self.list.len() as u32 - 1)
             }
-        }
+        };
+        let stack = self.get_mut(id);
+        debug_assert_eq!(stack.owner, Owner::Nobody, "a stack is in two places");
+        stack.owner = owner;
+        id
     }
 
     /// Takes a finished stack back for its next use.
     pub fn release(&mut self, id: StackId) {
         let stack = &mut self.list[id.0 as usize];
         stack.idle = true;
+        stack.owner = Owner::Nobody;
         if stack.frames.capacity() > KEPT_SLOTS {
             stack.frames = Vec::new();
         }

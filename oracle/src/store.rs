@@ -8,6 +8,7 @@
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::checks::Owner;
 use crate::config::Engine;
 use crate::coverage::FunctionCoverage;
 use crate::error::{Error, Exception, Exhausted, Trap};
@@ -165,7 +166,7 @@ impl<T> Store<T> {
         let (outer, chain, depth) = (m.current, m.chain, m.depth);
         m.outer.extend(outer);
         m.park();
-        let root = m.stacks.allocate();
+        let root = m.stacks.allocate(Owner::Running);
         m.activate(root);
         m.chain = 1;
         m.entries += 1;
@@ -175,6 +176,7 @@ impl<T> Store<T> {
         };
         let m = &mut self.machine;
         m.abandon();
+        m.check_owners();
         m.entries -= 1;
         m.chain = chain;
         m.depth = depth;

@@ -11,6 +11,7 @@
 
 use super::frame::{copy, get, set};
 use super::{Pc, Slots, Step};
+use crate::checks::Owner;
 use crate::code::{ContSite, Instr, Label};
 use crate::error::{Exhausted, TrapKind};
 use crate::heap::Continuation;
@@ -28,8 +29,8 @@ pub(crate) fn cont_new(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc 
             word => word_func(word),
         };
         m.check_continuations()?;
-        let stack = m.stacks.allocate();
-        let word = m.continuations.add(Continuation {
+        let stack = m.stacks.allocate(Owner::Running);
+        let cont = Continuation {
             innermost: stack,
             outermost: stack,
             receive_at: 0,
@@ -37,7 +38,9 @@ pub(crate) fn cont_new(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc 
             fresh: Some(func),
             stacks: 1,
             frames: 0,
-        });
+        };
+        let word = m.continuations.add(cont);
+        m.pass_on(&cont, Owner::Running, Owner::Continuation(word));
         if m.tracing {
             m.record_here(EventKind::New {
                 cont: cont_number(word),
@@ -64,6 +67,7 @@ pub(crate) fn cont_bind(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc
         m.give(&cont, values, slots)?;
         cont.bound += slots;
         let bound = m.continuations.add(cont);
+        m.pass_on(&cont, Owner::Continuation(word), Owner::Continuation(bound));
         if let Some(types) = args {
             let values = m.trace_values(&types, values);
             m.record_here(EventKind::Bind {
@@ -98,7 +102,7 @@ pub(crate) fn resume(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
                 depth: m.chain + cont.stacks,
             });
         }
-        m.mount_under_here(&cont, i);
+        m.mount_under_here(word, &cont, i);
         m.go_on(&cont)
     })
 }
@@ -191,6 +195,7 @@ pub(crate) fn switch(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
         m.can_start(word)?;
         let target = m.consume(word)?;
         m.check_depth(&target)?;
+        m.pass_on(&target, Owner::Continuation(word), Owner::Running);
         let traced = args.map(|types| m.trace_values(&types, values));
         let outermost = m.stacks.get(handler.outermost);
         let (parent, resumed_at) = (outermost.parent, outermost.resumed_at);
@@ -332,7 +337,8 @@ impl Machine {
     /// Puts a continuation's stacks under the running one, with this instruction's
     /// handlers, and lets its innermost stack be the running one.
     #[inline]
-    fn mount_under_here(&mut self, cont: &Continuation, i: &Instr) {
+    fn mount_under_here(&mut self, word: u64, cont: &Continuation, i: &Instr) {
+        self.pass_on(cont, Owner::Continuation(word), Owner::Running);
         let outermost = self.stacks.get_mut(cont.outermost);
         outermost.parent = self.current;
         outermost.resumed_at = ResumeSite {
@@ -368,7 +374,7 @@ impl Machine {
                 depth: self.chain + cont.stacks,
             });
         }
-        self.mount_under_here(cont, i);
+        self.mount_under_here(word, cont, i);
         Err(Stop::Throw(exn))
     }
 
@@ -417,7 +423,7 @@ impl Machine {
         }
         self.chain -= stacks;
         self.depth -= frames;
-        self.continuations.add(Continuation {
+        let cont = Continuation {
             innermost,
             outermost,
             receive_at,
@@ -425,7 +431,10 @@ impl Machine {
             fresh: None,
             stacks,
             frames,
-        })
+        };
+        let word = self.continuations.add(cont);
+        self.pass_on(&cont, Owner::Running, Owner::Continuation(word));
+        word
     }
 
     fn unhandled(&mut self, tag: u32, values: &[u64]) -> Step {

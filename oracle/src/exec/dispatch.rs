@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::ops::HANDLERS;
+use super::ops::{HANDLERS, Op};
 use super::{CHANGE, Pc, STOP, Slots};
 use crate::code::Instr;
 use crate::config::Dispatch;
@@ -39,7 +39,7 @@ struct Observed;
 impl Dispatcher for Observed {
     #[inline(always)]
     fn execute(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
-        if !m.observe(pc) {
+        if i.op != Op::Check && !m.observe(pc) {
             return m.stop(pc, Stop::Exhausted(Exhausted::Instructions));
         }
         HANDLERS[i.op as usize](m, f, i, pc)

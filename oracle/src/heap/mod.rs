@@ -98,6 +98,30 @@ impl Continuations {
         }
     }
 
+    /// The same, to be changed.
+    #[cfg(test)]
+    pub fn get_mut(&mut self, word: u64) -> Option<&mut Continuation> {
+        let (number, place) = cont_place(word);
+        let place = self.places.get_mut(place as usize)?;
+        place.content.as_mut().filter(|_| place.number == number)
+    }
+
+    /// Number that the next one gets.
+    pub fn numbers(&self) -> u64 {
+        self.next
+    }
+
+    /// Places that there are.
+    pub fn places(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Stacks of all that can still be used.
+    pub fn stacks(&self) -> usize {
+        let contents = self.places.iter().filter_map(|p| p.content.as_ref());
+        contents.map(|cont| cont.stacks as usize).sum()
+    }
+
     /// Consumes a continuation; none if it was consumed before.
     #[inline]
     pub fn take(&mut self, word: u64) -> Option<Continuation> {
@@ -193,6 +217,12 @@ pub(crate) struct Exceptions {
 impl Exceptions {
     pub fn get(&self, place: u32) -> &ExceptionData {
         &self.list[place as usize]
+    }
+
+    /// Whether there is one at a place.
+    pub fn is_alive(&self, place: u32) -> bool {
+        let data = self.list.get(place as usize);
+        data.is_some_and(|data| data.state.get() != State::Free)
     }
 
     /// Notes that references to it exist.

@@ -61,6 +61,11 @@ impl Objects {
         self.list.get_mut(place as usize)?.as_mut()
     }
 
+    /// Whether there is one at a place.
+    pub fn is_alive(&self, place: u32) -> bool {
+        matches!(self.list.get(place as usize), Some(Some(_)))
+    }
+
     /// What all objects count for in the limits.
     pub fn slots(&self) -> u64 {
         self.slots

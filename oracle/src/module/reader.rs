@@ -12,6 +12,7 @@ use wasmparser::{
 };
 
 use super::{DataSegment, ElementSegment, Items, Mode, Module, ModuleData, ModuleInfo};
+use crate::checks;
 use crate::code::Code;
 use crate::config::Engine;
 use crate::error::Error;
@@ -289,12 +290,19 @@ impl<'a> Reader<'a> {
             }
             match translator.operator(&op, offset as u32)? {
                 Err(unsupported) => refused = Some(unsupported),
-                Ok(()) => debug_assert!(
-                    translator
-                        .operand_count()
-                        .is_none_or(|n| n == validator.operand_stack_height() as usize),
-                    "operand heights differ after {op:?} at {offset:#x}"
-                ),
+                Ok(()) => {
+                    if checks::ON {
+                        let height = validator.operand_stack_height() as usize;
+                        let types: Vec<_> = (0..height)
+                            .rev()
+                            .map(|depth| validator.get_operand_type(depth).flatten())
+                            .map(|ty| {
+                                ty.map(|ty| self.info.types.operand(ty, validator.resources()))
+                            })
+                            .collect();
+                        translator.check_operands(&op, &types);
+                    }
+                }
             }
         }
         ops.finish()?;
@@ -383,6 +391,7 @@ impl<'a> Reader<'a> {
                     sites: builder.sites,
                     aggregates: builder.aggregates,
                     ref_types: builder.ref_types,
+                    checks: builder.checks,
                     shuffles: builder.shuffles,
                 },
                 table_inits: self.table_inits,

@@ -11,7 +11,7 @@ use wasmparser::BlockType;
 
 use super::operands::Place;
 use super::{FunctionTranslator, fuse};
-use crate::code::{Catch, Instr, Try};
+use crate::code::{Catch, Instr, Slot, Try};
 use crate::exec::ops::Op;
 use crate::types::{ValType, slots};
 
@@ -229,7 +229,7 @@ impl FunctionTranslator<'_> {
         self.prepare_label(depth);
         self.copy_to_label(depth);
         if self.control(depth).kind == Kind::Function {
-            self.emit_abc(Op::Return, 0, 0, 0);
+            self.emit_return();
         } else {
             if let Kind::Loop(start) = self.control(depth).kind {
                 self.branch_behind_head(start);
@@ -238,6 +238,25 @@ impl FunctionTranslator<'_> {
             self.jump(depth, Fixup::Instr(at));
         }
         self.set_unreachable();
+    }
+
+    /// Emits a return of the results, which are in their places.
+    fn emit_return(&mut self) {
+        let function = self.control(self.controls.len() as u32 - 1);
+        let results = function.results.clone();
+        self.check_results(&results);
+        self.emit_abc(Op::Return, 0, 0, 0);
+    }
+
+    fn check_results(&mut self, results: &[ValType]) {
+        let mut next = 0;
+        let slots = results.iter().map(|&ty| {
+            let slot = next;
+            next += ty.slots();
+            Slot { slot, ty }
+        });
+        let slots = slots.collect();
+        self.emit_check(slots);
     }
 
     /// Pops the operand of `br_if` or `if`. If the last instruction does nothing but make it
@@ -460,6 +479,7 @@ impl FunctionTranslator<'_> {
         self.truncate(control.operands);
         self.set_reachable();
         if control.kind == Kind::Function {
+            self.check_results(&control.results);
             self.emit_abc(Op::Return, 0, 0, 0);
         } else {
             self.push_types(&control.results);

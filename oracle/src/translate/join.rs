@@ -163,7 +163,10 @@ impl FunctionTranslator<'_> {
     /// If a loop begins with a comparing branch, by which it ends, then a jump to its beginning
     /// can as well look at once whether the loop goes on, and continue behind that branch.
     pub(super) fn branch_behind_head(&mut self, start: u32) {
-        let Some(&Instr { op, a, b, .. }) = self.code.instrs.get(start as usize) else {
+        let is_check = |i: &&Instr| i.op == Op::Check;
+        let code = &self.code.instrs[start as usize..];
+        let head = code.iter().take_while(is_check).count();
+        let Some(&Instr { op, a, b, .. }) = code.get(head) else {
             return;
         };
         let Some(inverse) = fuse::inverse(op) else {
@@ -175,7 +178,7 @@ impl FunctionTranslator<'_> {
             a,
             b,
         };
-        let target = start + 1;
+        let target = start + head as u32 + 1;
         let at = match self.join_counting(condition, true) {
             Some(at) => at,
             None => self.emit_abc(inverse, a, b, 0),

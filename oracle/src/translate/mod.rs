@@ -23,13 +23,14 @@ use std::sync::Arc;
 
 use wasmparser::{Operator, OperatorsReader};
 
-use crate::code::{AggregateSite, Body, Catch, ContSite, IndirectSite, Instr, Try};
+use crate::checks;
+use crate::code::{AggregateSite, Body, Catch, ContSite, IndirectSite, Instr, Slot, Try};
 use crate::error::Error;
 use crate::exec::ops::Op;
 use crate::module::ModuleInfo;
 use crate::types::{RefType, ValType};
 use control::Control;
-use operands::Operands;
+use operands::{Operands, Place};
 
 /// The code of a module while it is made: see [`Code`](crate::code::Code).
 #[derive(Debug)]
@@ -44,6 +45,7 @@ pub(crate) struct CodeBuilder {
     pub sites: Vec<ContSite>,
     pub aggregates: Vec<AggregateSite>,
     pub ref_types: Vec<RefType>,
+    pub checks: Vec<Vec<Slot>>,
     pub shuffles: Vec<[u8; 16]>,
     coverage: bool,
 }
@@ -68,10 +70,30 @@ impl CodeBuilder {
             sites: Vec::new(),
             aggregates: Vec::new(),
             ref_types: Vec::new(),
+            checks: Vec::new(),
             shuffles: Vec::new(),
             coverage,
         }
     }
+}
+
+/// Whether control may arrive behind an operator from elsewhere, or in a loop's case, again.
+/// Nothing is joined across such a place.
+fn arrives(op: &Operator<'_>) -> bool {
+    matches!(
+        op,
+        Operator::Loop { .. }
+            | Operator::Else
+            | Operator::End
+            | Operator::Call { .. }
+            | Operator::CallIndirect { .. }
+            | Operator::CallRef { .. }
+            | Operator::Suspend { .. }
+            | Operator::Resume { .. }
+            | Operator::ResumeThrow { .. }
+            | Operator::ResumeThrowRef { .. }
+            | Operator::Switch { .. }
+    )
 }
 
 /// Something valid that cannot be executed.
@@ -196,7 +218,59 @@ impl<'a> FunctionTranslator<'a> {
                 _ => {}
             }
         }
+        let params = self
+            .locals
+            .iter()
+            .filter(|(slot, _)| *slot < self.param_slots);
+        let params = params.map(|&(slot, ty)| Slot { slot, ty }).collect();
+        self.emit_check(params);
         Ok(())
+    }
+
+    /// Emits a check of these slots, where checks are made.
+    fn emit_check(&mut self, slots: Vec<Slot>) {
+        if checks::ON && !slots.is_empty() {
+            self.code.checks.push(slots);
+            self.emit_abc(Op::Check, 0, self.code.checks.len() as u32 - 1, 0);
+        }
+    }
+
+    /// After an operator: checks the operands, whose types by the validator these are, deepest
+    /// first (none where they are not known), if control may arrive here from elsewhere.
+    ///
+    /// # Panics
+    ///
+    /// If there are not as many operands, or one is wider or narrower than its type.
+    pub fn check_operands(&mut self, op: &Operator<'_>, types: &[Option<ValType>]) {
+        if !self.reachable() || self.controls.is_empty() {
+            return;
+        }
+        let operands = self.top(self.operands.len());
+        assert_eq!(
+            operands.len(),
+            types.len(),
+            "operand heights differ after {op:?}"
+        );
+        let mut slots = Vec::new();
+        for (operand, ty) in operands.iter().zip(types) {
+            let Some(ty) = *ty else { continue };
+            assert_eq!(
+                operand.wide,
+                ty == ValType::V128,
+                "operand types differ after {op:?}"
+            );
+            match operand.place {
+                Place::Home => slots.push(Slot {
+                    slot: operand.home,
+                    ty,
+                }),
+                Place::Local(slot) => slots.push(Slot { slot, ty }),
+                Place::Const(_) => {}
+            }
+        }
+        if arrives(op) {
+            self.emit_check(slots);
+        }
     }
 
     fn keep_constant(&mut self, bits: u64) {
@@ -229,12 +303,6 @@ impl<'a> FunctionTranslator<'a> {
             sources: self.sources,
         });
         self.code.bodies.len() as u32 - 1
-    }
-
-    /// Height of the operand stack, where code is reachable and the function goes on: for
-    /// comparison with the validator's.
-    pub fn operand_count(&self) -> Option<usize> {
-        (self.reachable() && !self.controls.is_empty()).then_some(self.operands.len())
     }
 
     fn reachable(&self) -> bool {

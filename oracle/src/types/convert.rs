@@ -97,6 +97,39 @@ impl ModuleTypes {
         }
     }
 
+    /// A type that the validator has on its operand stack, where it names types by numbers of
+    /// its own.
+    pub fn operand(
+        &self,
+        ty: wasmparser::ValType,
+        resources: &impl wasmparser::WasmModuleResources,
+    ) -> ValType {
+        let wasmparser::ValType::Ref(reference) = ty else {
+            return self.val(ty);
+        };
+        let (wasmparser::HeapType::Concrete(index) | wasmparser::HeapType::Exact(index)) =
+            reference.heap_type()
+        else {
+            return self.val(ty);
+        };
+        let UnpackedIndex::Id(id) = index else {
+            return self.val(ty);
+        };
+        // The validator exchanges an index for its number by checking it.
+        let own = (0..self.0.len() as u32).find(|&i| {
+            let mut heap = wasmparser::HeapType::Concrete(UnpackedIndex::Module(i));
+            resources.check_heap_type(&mut heap, 0).is_ok()
+                && heap == wasmparser::HeapType::Concrete(UnpackedIndex::Id(id))
+        });
+        let Some(own) = own else {
+            unreachable!("operands are of the module's types")
+        };
+        ValType::Ref(RefType {
+            nullable: reference.is_nullable(),
+            heap: HeapType::Concrete(self.get(own)),
+        })
+    }
+
     pub fn reference(&self, ty: wasmparser::RefType) -> RefType {
         RefType {
             nullable: ty.is_nullable(),

@@ -5,6 +5,7 @@ macro_rules! control_ops {
         $next! { { $($rows)*
             Unreachable => control::unreachable;
             Nop => control::nop;
+            Check => checks::check;
             Enter => control::enter;
             Br => control::br;
             BrIf => control::br_if;

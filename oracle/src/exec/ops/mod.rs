@@ -9,6 +9,7 @@ use super::{
     Pc, Slots, aggregate, call, continuation, control, exception, fused, memory, numeric,
     parametric, reference, table, variable,
 };
+use crate::checks;
 use crate::code::Instr;
 use crate::machine::Machine;
 
