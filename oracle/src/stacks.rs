@@ -97,6 +97,12 @@ impl Stacks {
         self.list.len()
     }
 
+    /// All of them.
+    #[cfg(test)]
+    pub fn ids(&self) -> impl Iterator<Item = StackId> + use<> {
+        (0..self.list.len() as u32).map(StackId)
+    }
+
     /// How many of them belong to continuations.
     pub fn count_owned(&self) -> usize {
         let owned = |s: &&Stack| matches!(s.owner, Owner::Continuation(_));

@@ -8,6 +8,8 @@
 
 mod collect;
 pub(crate) mod object;
+#[cfg(test)]
+mod tests;
 
 use std::cell::Cell;
 
