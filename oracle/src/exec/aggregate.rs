@@ -1,5 +1,4 @@
-//! Structures, arrays, `i31` and casts (specification: "Aggregate Reference Instructions",
-//! "Reference Instructions").
+//! Structures and arrays (specification: "Aggregate Reference Instructions").
 //!
 //! An object's fields stand in slots as operands do, so that `struct.new` copies its
 //! operands as they are. Packed fields are kept zero-extended; only the signed accesses
@@ -13,9 +12,9 @@ use crate::code::Instr;
 use crate::error::{Exhausted, TrapKind};
 use crate::heap::object::Object;
 use crate::machine::{Machine, Stop};
+use crate::types::ValType;
 use crate::types::registry::Storage;
-use crate::types::{HeapType, RefType, ValType};
-use crate::value::{AnyWord, NULL, i31_word, object_word, word_any, word_func, word_object};
+use crate::value::{NULL, object_word, word_object};
 
 const NULL_STRUCTURE: Stop = Stop::Trap(TrapKind::NullStructureReference);
 const NULL_ARRAY: Stop = Stop::Trap(TrapKind::NullArrayReference);
@@ -99,23 +98,6 @@ impl Machine {
             return Err(Stop::Exhausted(Exhausted::Memory));
         }
         Ok(())
-    }
-
-    /// Whether a reference is of a type.
-    pub fn ref_has_type(&self, word: u64, ty: RefType) -> bool {
-        if word == NULL {
-            return ty.nullable;
-        }
-        let heap = match ty.heap.top() {
-            HeapType::Func => HeapType::Concrete(self.funcs[word_func(word) as usize].ty),
-            HeapType::Any => match word_any(word) {
-                AnyWord::I31(_) => HeapType::I31,
-                AnyWord::Object(place) => HeapType::Concrete(self.objects.get(place).ty),
-                AnyWord::Host(_) => HeapType::Any,
-            },
-            top => top,
-        };
-        self.types.heap_matches(heap, ty.heap)
     }
 }
 
@@ -471,83 +453,4 @@ impl Machine {
         let part = range(from, len, words.len()).ok_or(Stop::Trap(TrapKind::TableOutOfBounds))?;
         Ok(words[part].to_vec())
     }
-}
-
-/// `ref.eq`
-pub(crate) fn ref_eq(_: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
-    let same = get(f, i.a) == get(f, i.b);
-    set(f, i.c, u64::from(same));
-    pc + 1
-}
-
-/// `ref.test`: `b` is the type's place.
-pub(crate) fn ref_test(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
-    let ty = m.code().ref_types[i.b as usize];
-    let good = m.ref_has_type(get(f, i.a), ty);
-    set(f, i.c, u64::from(good));
-    pc + 1
-}
-
-/// `ref.cast`: `b` is the type's place; the reference stays where it is.
-pub(crate) fn ref_cast(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
-    m.attempt(pc, |m| {
-        let ty = m.code().ref_types[i.b as usize];
-        if m.ref_has_type(get(f, i.a), ty) {
-            Ok(())
-        } else {
-            Err(Stop::Trap(TrapKind::CastFailure))
-        }
-    })
-}
-
-/// `br_on_cast` to `b`: `c` is the type's place.
-pub(crate) fn br_on_cast(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
-    let ty = m.code().ref_types[i.c as usize];
-    if m.ref_has_type(get(f, i.a), ty) {
-        i.b as usize
-    } else {
-        pc + 1
-    }
-}
-
-/// `br_on_cast_fail` to `b`: `c` is the type's place.
-pub(crate) fn br_on_cast_fail(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
-    let ty = m.code().ref_types[i.c as usize];
-    if m.ref_has_type(get(f, i.a), ty) {
-        pc + 1
-    } else {
-        i.b as usize
-    }
-}
-
-/// `ref.i31`
-pub(crate) fn ref_i31(_: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
-    let word = i31_word(get(f, i.a) as i32);
-    set(f, i.c, word);
-    pc + 1
-}
-
-fn i31(f: &Slots, i: &Instr) -> Result<i32, Stop> {
-    match word_any(get(f, i.a)) {
-        AnyWord::I31(value) => Ok(value),
-        _ => Err(Stop::Trap(TrapKind::NullI31Reference)),
-    }
-}
-
-/// `i31.get_s`
-pub(crate) fn i31_get_s(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
-    m.attempt(pc, |_| {
-        let value = i31(f, i)?;
-        set(f, i.c, u64::from(value as u32));
-        Ok(())
-    })
-}
-
-/// `i31.get_u`
-pub(crate) fn i31_get_u(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc {
-    m.attempt(pc, |_| {
-        let value = i31(f, i)?;
-        set(f, i.c, u64::from(value as u32 & 0x7fff_ffff));
-        Ok(())
-    })
 }

@@ -18,11 +18,14 @@
 //! | `table`, `memory` | Table and Memory Instructions |
 //! | `control`, `call` | Control Instructions, Function Calls |
 //! | `exception` | Exceptions: `throw`, `throw_ref`, `try_table` |
-//! | `aggregate` | Aggregate Reference Instructions, casts |
+//! | `aggregate` | Aggregate Reference Instructions |
+//! | `cast` | Reference Instructions: tests, casts, `i31` |
+//! | `fused` | none: two or three numeric, memory or control instructions in one |
 //! | `continuation` | the stack-switching proposal |
 
 pub(crate) mod aggregate;
 pub(crate) mod call;
+pub(crate) mod cast;
 pub(crate) mod continuation;
 pub(crate) mod control;
 pub(crate) mod dispatch;

@@ -2,8 +2,9 @@
 //! instructions (see [`code`](crate::code)).
 //!
 //! It relies on validation, which has seen each operator before. It keeps the operand
-//! stack's shape ([`operands`]), the open blocks ([`control`]), and nothing else: there is no
-//! optimisation beyond not moving operands that need not move. Code that validation finds
+//! stack's shape ([`operands`]), the open blocks ([`control`]), and nothing else. There is no
+//! optimisation but two: operands that need not move are not moved, and an instruction may be
+//! joined with the one before it ([`join`], by the tables in [`fuse`]). Code that validation finds
 //! unreachable is not translated.
 
 mod aggregates;

@@ -25,14 +25,14 @@ macro_rules! aggregate_ops {
             ArrayCopy => aggregate::array_copy;
             ArrayInitData => aggregate::array_init_data;
             ArrayInitElem => aggregate::array_init_elem;
-            RefEq => aggregate::ref_eq;
-            RefTest => aggregate::ref_test;
-            RefCast => aggregate::ref_cast;
-            BrOnCast => aggregate::br_on_cast;
-            BrOnCastFail => aggregate::br_on_cast_fail;
-            RefI31 => aggregate::ref_i31;
-            I31GetS => aggregate::i31_get_s;
-            I31GetU => aggregate::i31_get_u;
+            RefEq => cast::ref_eq;
+            RefTest => cast::ref_test;
+            RefCast => cast::ref_cast;
+            BrOnCast => cast::br_on_cast;
+            BrOnCastFail => cast::br_on_cast_fail;
+            RefI31 => cast::ref_i31;
+            I31GetS => cast::i31_get_s;
+            I31GetU => cast::i31_get_u;
         } $($more)* }
     };
 }

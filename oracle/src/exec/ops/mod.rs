@@ -6,7 +6,7 @@
 
 use super::vector::{float, integer, lane, relaxed};
 use super::{
-    Pc, Slots, aggregate, call, continuation, control, exception, fused, memory, numeric,
+    Pc, Slots, aggregate, call, cast, continuation, control, exception, fused, memory, numeric,
     parametric, reference, table, variable,
 };
 use crate::checks;
