@@ -12,6 +12,7 @@
 #![warn(missing_docs)]
 #![forbid(unsafe_code)]
 
+mod binary;
 pub mod compare;
 pub mod engines;
 pub mod fuzzing;

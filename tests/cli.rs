@@ -190,9 +190,9 @@ fn bad_input_gives_one_error_that_names_file_place_and_reason() {
     let (_folder3, invalid) = file("invalid.wat", "(module (func (result i32)))");
     let (_folder4, binary) = file("cut.wasm", b"\0asm\x01\0\0\0\x01\x7f");
     let (_folder5, noise) = file("noise.wasm", [0xff, 0xfe, 0]);
-    let (_folder6, simd) = file(
-        "simd.wat",
-        "(module (func (export \"f\") (drop (v128.const i32x4 0 0 0 0))))",
+    let (_folder6, threads) = file(
+        "threads.wat",
+        b"(module (memory 1) (func (drop (i32.atomic.load (i32.const 0)))))",
     );
     let (_folder7, script) = file("s.wast", "(module)");
     for subcommand in ["run", "diff"] {
@@ -205,9 +205,9 @@ fn bad_input_gives_one_error_that_names_file_place_and_reason() {
         ]);
         switchback(&[subcommand, &binary]).is_error(&["cut.wasm", "offset 0x"]);
         switchback(&[subcommand, &noise]).is_error(&["noise.wasm", "\\0asm"]);
-        switchback(&[subcommand, &simd]).is_error(&[
-            "simd.wat",
-            "not supported: SIMD",
+        switchback(&[subcommand, &threads]).is_error(&[
+            "threads.wat",
+            "not supported: threads",
             "function 0",
         ]);
         switchback(&[subcommand, &script]).is_error(&["s.wast", "switchback wast"]);
@@ -556,4 +556,42 @@ fn a_hang_of_an_engine_is_a_finding() {
     let run = finish(child);
     assert_eq!(run.status, 1, "{}{}", run.stdout, run.stderr);
     assert_eq!(run.json()["findings"][0]["kind"], "hang");
+}
+
+#[test]
+fn fuzz_asks_wasmi_and_leaves_features_out() {
+    let out = tempfile::tempdir().unwrap();
+    let folder = out.path().display().to_string();
+    let run = switchback(&[
+        "fuzz",
+        "--engines",
+        "oracle,wasmi",
+        "--without",
+        "simd",
+        "--execs",
+        "40",
+        "--json",
+        "--out",
+        &folder,
+    ]);
+    assert_eq!(run.status, 0, "{}", run.stderr);
+    let summary = run.json();
+    assert_eq!(summary["executions"], 40);
+    let proposals = &summary["proposals"];
+    assert!(
+        proposals["mvp"]["executed"].as_u64().unwrap() > 30,
+        "{proposals}"
+    );
+    assert_eq!(proposals["simd"]["executed"], 0);
+    assert_eq!(proposals["stack_switching"]["executed"], 0);
+
+    for (arguments, words) in [
+        (["--engines", "oracle"], "at least two engines"),
+        (["--engines", "oracle,wasm"], "wasmi"),
+        (["--despite", "gc"], "select_of_zero_test"),
+        (["--without", "sidm"], "simd"),
+    ] {
+        let run = switchback(&[&["fuzz", "--execs", "1"], arguments.as_slice()].concat());
+        run.is_error(&[words]);
+    }
 }

@@ -5,6 +5,7 @@
 //! and not the end of the comparison.
 
 use super::isolate::{Ended, run_child};
+use super::lineup::Lineup;
 use super::{Finding, input, output};
 use anyhow::{Context, bail};
 use clap::Args;
@@ -13,9 +14,9 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use switchback::compare::Verdict;
-use switchback::engines::{self, Settings};
-use switchback::fuzzing::{CaseRunner, Compared};
+use switchback::compare::{Verdict, align};
+use switchback::engines;
+use switchback::fuzzing::Compared;
 use switchback::observe::Observation;
 use switchback::report::text::{Palette, render};
 use switchback::report::{Report, html};
@@ -39,9 +40,8 @@ pub struct Arguments {
     /// Count a module that takes longer than this as a hang.
     #[arg(long, value_name = "TIME", default_value = "20s", value_parser = humantime::parse_duration)]
     timeout: Duration,
-    /// Put this planted bug into the engine that has it.
-    #[arg(long, value_name = "NAME")]
-    plant: Option<String>,
+    #[command(flatten)]
+    lineup: Lineup,
     /// Compare in this process and write what the parent process reads.
     #[arg(long, hide = true)]
     here: bool,
@@ -86,18 +86,15 @@ struct Lost {
 }
 
 pub fn main(arguments: Arguments) -> anyhow::Result<Finding> {
-    let settings = Settings {
-        plant: arguments.plant.clone(),
-        ..Settings::default()
-    };
+    let lineup = &arguments.lineup;
     if arguments.here {
         for path in &arguments.files {
             if let Some(lost) = &arguments.lost {
                 let lost: Lost = serde_json::from_str(lost)?;
-                let other = survivor(path, &lost, &settings)?;
-                output::text(&lost_page(path, &lost, &settings, other.as_ref())?)?;
+                let other = survivor(path, &lost, lineup)?;
+                output::text(&lost_page(path, &lost, lineup, other.as_ref())?)?;
             } else {
-                output::json(&compare(path, &settings, arguments.html.is_some())?)?;
+                output::json(&compare(path, lineup, arguments.html.is_some())?)?;
             }
         }
         return Ok(Finding::Nothing);
@@ -111,7 +108,7 @@ pub fn main(arguments: Arguments) -> anyhow::Result<Finding> {
     let mut files = Vec::new();
     for path in &arguments.files {
         let page = arguments.html.is_some();
-        let Some(mut summary) = isolated(path, &settings, arguments.timeout, page)? else {
+        let Some(mut summary) = isolated(path, lineup, arguments.timeout, page)? else {
             // The child has said why.
             return Ok(Finding::Error);
         };
@@ -143,34 +140,33 @@ pub fn main(arguments: Arguments) -> anyhow::Result<Finding> {
 /// child process.
 pub(super) fn page(
     path: &Path,
-    settings: &Settings,
+    lineup: &Lineup,
     timeout: Duration,
 ) -> anyhow::Result<Option<String>> {
-    let summary = isolated(path, settings, timeout, true)?;
+    let summary = isolated(path, lineup, timeout, true)?;
     Ok(summary.and_then(|summary| summary.html))
 }
 
 /// Compares in a child process; nothing, if that reported an error.
 fn isolated(
     path: &Path,
-    settings: &Settings,
+    lineup: &Lineup,
     timeout: Duration,
     page: bool,
 ) -> anyhow::Result<Option<FileSummary>> {
-    let with_plant = |mut arguments: Vec<OsString>| {
-        if let Some(plant) = &settings.plant {
-            arguments.extend(["--plant".into(), plant.into()]);
-        }
+    let child = |start: &[&str], options: &[String]| -> Vec<OsString> {
+        let mut arguments: Vec<OsString> = start.iter().map(|&word| word.into()).collect();
+        arguments.extend(options.iter().map(OsString::from));
         // A path may look like an option.
         arguments.extend(["--".into(), path.into()]);
         arguments
     };
-    let mut here: Vec<OsString> = vec!["diff".into(), "--here".into()];
+    let mut here = vec!["diff", "--here"];
     if page {
         // The child only looks whether it is there.
-        here.extend(["--html".into(), "-".into()]);
+        here.extend(["--html", "-"]);
     }
-    let arguments = with_plant(here);
+    let arguments = child(&here, &lineup.arguments());
     let ended = run_child(&arguments, timeout)?;
     let (kind, how) = match ended {
         Ended::Done { stdout } => {
@@ -182,24 +178,31 @@ fn isolated(
         Ended::Hung => ("hang", format!("no end within {timeout:?}")),
     };
     // Which of them it was, each tells alone.
-    let alone = |engine: &&str| {
-        let arguments = with_plant(vec!["run".into(), "--engine".into(), engine.into()]);
+    let alone = |engine: &&String| {
+        let mut options = vec!["--engine".to_owned(), (*engine).clone()];
+        options.extend(
+            lineup
+                .plant
+                .iter()
+                .flat_map(|plant| ["--plant".to_owned(), plant.clone()]),
+        );
+        let arguments = child(&["run"], &options);
         let ended = run_child(&arguments, timeout);
         matches!(ended, Ok(Ended::Died { .. } | Ended::Hung))
     };
-    let engines: Vec<_> = engines::names().into_iter().filter(alone).collect();
+    let engines: Vec<String> = lineup.engines.iter().filter(alone).cloned().collect();
     let html = if page {
         let lost = Lost {
             kind: kind.to_owned(),
-            engines: engines.iter().map(|&engine| engine.to_owned()).collect(),
+            engines: engines.clone(),
             how: how.clone(),
         };
-        let mut here = ["diff", "--here", "--lost"].map(OsString::from).to_vec();
-        here.push(serde_json::to_string(&lost)?.into());
-        Some(match run_child(&with_plant(here), timeout)? {
+        let told = serde_json::to_string(&lost)?;
+        let arguments = child(&["diff", "--here", "--lost", &told], &lineup.arguments());
+        Some(match run_child(&arguments, timeout)? {
             Ended::Done { stdout } => stdout,
             // The reference shows nothing either; all else can still be told.
-            _ => lost_page(path, &lost, settings, None)?,
+            _ => lost_page(path, &lost, lineup, None)?,
         })
     } else {
         None
@@ -211,7 +214,7 @@ fn isolated(
             [] => "no engine alone".to_owned(),
             engines => engines.join(", "),
         },
-        command(path, settings)
+        command(path, lineup)
     );
     Ok(Some(FileSummary {
         path: path.display().to_string(),
@@ -227,14 +230,14 @@ fn isolated(
 fn lost_page(
     path: &Path,
     lost: &Lost,
-    settings: &Settings,
+    lineup: &Lineup,
     reference: Option<&Observation>,
 ) -> anyhow::Result<String> {
     let page = html::Lost {
         kind: &lost.kind,
         engines: &lost.engines,
         how: &lost.how,
-        reproduce: &command(path, settings),
+        reproduce: &command(path, lineup),
     };
     let wasm = input::module(path)?;
     Ok(html::lost(page, &file_name(path), &wasm, reference))
@@ -242,13 +245,13 @@ fn lost_page(
 
 /// What the reference shows of a module, if it is none of the engines that were
 /// lost on it.
-fn survivor(path: &Path, lost: &Lost, settings: &Settings) -> anyhow::Result<Option<Observation>> {
-    let (reference, _) = engines::split_reference();
+fn survivor(path: &Path, lost: &Lost, lineup: &Lineup) -> anyhow::Result<Option<Observation>> {
+    let (reference, _) = engines::split_reference(&lineup.engines)?;
     if lost.engines.iter().any(|engine| engine == reference.name) {
         return Ok(None);
     }
     let wasm = input::module(path)?;
-    Ok(Some(CaseRunner::new(settings)?.reference(&wasm)))
+    Ok(Some(lineup.runner()?.reference(&wasm)))
 }
 
 /// What a page calls a module.
@@ -258,9 +261,9 @@ fn file_name(path: &Path) -> String {
 }
 
 /// Compares in this process.
-fn compare(path: &Path, settings: &Settings, page: bool) -> anyhow::Result<FileSummary> {
+fn compare(path: &Path, lineup: &Lineup, page: bool) -> anyhow::Result<FileSummary> {
     let wasm = input::module(path)?;
-    let runner = CaseRunner::new(settings)?;
+    let runner = lineup.runner()?;
     let mut summary = FileSummary {
         path: path.display().to_string(),
         agree: true,
@@ -296,11 +299,13 @@ fn compare(path: &Path, settings: &Settings, page: bool) -> anyhow::Result<FileS
             }
             Verdict::Diverge(divergence) => {
                 let left = &others.last().context("nothing was compared")?.observation;
-                let reproduce = Some(command(path, settings));
+                let reproduce = Some(command(path, lineup));
                 let report = Report::new(&wasm, left, &reference, &divergence, reproduce);
                 text = format!("{}: {}", path.display(), render(&report, Palette::colour()));
-                summary.html = page
-                    .then(|| html::divergence(&report, &file_name(path), &wasm, left, &reference));
+                summary.html = page.then(|| {
+                    let (left, right) = align(left, &reference);
+                    html::divergence(&report, &file_name(path), &wasm, &left, &right)
+                });
                 summary.agree = false;
                 summary.divergence = Some(serde_json::to_value(report)?);
                 break;
@@ -318,11 +323,6 @@ fn compare(path: &Path, settings: &Settings, page: bool) -> anyhow::Result<FileS
 }
 
 /// The command that repeats the comparison.
-fn command(path: &Path, settings: &Settings) -> String {
-    let mut command = format!("switchback diff {}", path.display());
-    if let Some(plant) = &settings.plant {
-        command += " --plant ";
-        command += plant;
-    }
-    command
+fn command(path: &Path, lineup: &Lineup) -> String {
+    format!("switchback diff {}{}", path.display(), lineup.options())
 }

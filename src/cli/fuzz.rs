@@ -1,6 +1,7 @@
 //! `switchback fuzz`: the main job.
 
 use super::isolate::Isolated;
+use super::lineup::{Lineup, Mask};
 use super::{Finding, diff, output};
 use anyhow::{Context, anyhow};
 use clap::Args;
@@ -13,11 +14,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use switchback::compare::Kind;
-use switchback::engines::{self, Settings};
+use switchback::engines;
 use switchback::fuzzing::{
-    CaseRunner, Found, Instruction, Limits, Lost, Progress, Share, Summary, campaign,
+    Found, Instruction, Limits, Lost, Progress, Share, Summary, campaign, case_module,
 };
-use switchback::generate;
+use switchback::generate::Features;
 
 /// Generate modules, run each on all engines, compare, keep what differs.
 ///
@@ -28,7 +29,7 @@ use switchback::generate;
 /// NNN.wasm (the case), NNN.wat (its text), NNN.txt (the report) and NNN.html (the
 /// report for a browser); `switchback diff NNN.wasm` shows it again.
 ///
-/// Ctrl-C ends a campaign with the summary.
+/// `--plant list` shows all bugs that can be planted. Ctrl-C ends a campaign with the summary.
 #[derive(Args)]
 pub struct Arguments {
     /// Stop after this time, such as 60s, 10m or 8h [default: 60s, unless --execs is given].
@@ -52,9 +53,10 @@ pub struct Arguments {
     /// Count a case that takes longer than this as a hang.
     #[arg(long, value_name = "TIME", default_value = "20s", value_parser = humantime::parse_duration)]
     timeout: Duration,
-    /// Put this planted bug into the engine that has it; `list` shows them all.
-    #[arg(long, value_name = "NAME")]
-    plant: Option<String>,
+    #[command(flatten)]
+    lineup: Lineup,
+    #[command(flatten)]
+    mask: Mask,
     /// Write one JSON object at the end.
     #[arg(long)]
     json: bool,
@@ -78,15 +80,12 @@ struct Written {
 }
 
 pub fn main(arguments: Arguments) -> anyhow::Result<Finding> {
-    if arguments.plant.as_deref() == Some("list") {
+    if arguments.lineup.plant.as_deref() == Some("list") {
         return list_planted();
     }
-    let settings = Settings {
-        plant: arguments.plant.clone(),
-        ..Settings::default()
-    };
+    let (lineup, mask) = (&arguments.lineup, &arguments.mask);
     // A setting that does not fit is told here, before any worker starts.
-    CaseRunner::new(&settings)?;
+    let features = mask.runner(lineup)?.features();
 
     let stop = Arc::new(AtomicBool::new(false));
     let asked = stop.clone();
@@ -108,12 +107,13 @@ pub fn main(arguments: Arguments) -> anyhow::Result<Finding> {
     };
     let jobs = 0..arguments.jobs;
     let executors = jobs
-        .map(|_| Isolated::new(&settings, arguments.timeout))
+        .map(|_| Isolated::new(lineup, mask, arguments.timeout))
         .collect();
     let mut keeper = Keeper {
         bar: progress_bar(&arguments),
         out: arguments.out.clone(),
-        settings: settings.clone(),
+        features,
+        lineup: lineup.clone(),
         timeout: arguments.timeout,
         next_number: 0,
         written: Vec::new(),
@@ -170,7 +170,8 @@ fn progress_bar(arguments: &Arguments) -> ProgressBar {
 struct Keeper {
     bar: ProgressBar,
     out: PathBuf,
-    settings: Settings,
+    features: Features,
+    lineup: Lineup,
     timeout: Duration,
     next_number: u32,
     written: Vec<Written>,
@@ -220,10 +221,8 @@ impl Keeper {
             found.finding.text, found.index, found.seed
         );
         // What was found may be a panic of the generator itself.
-        let module = panic::catch_unwind(|| {
-            let config = generate::Config::default();
-            generate::generate(found.seed, &config).wasm
-        });
+        let features = self.features;
+        let module = panic::catch_unwind(|| case_module(found.seed, features));
         let Ok(wasm) = module else {
             text += &format!("reproduce: switchback generate --seed {}\n", found.seed);
             write(&report, text.as_bytes())?;
@@ -235,12 +234,9 @@ impl Keeper {
         if let Ok(printed) = wasmprinter::print_bytes(&wasm) {
             write(&base.with_extension("wat"), printed.as_bytes())?;
         }
-        text += &format!("reproduce: switchback diff {}", path.display());
-        if let Some(plant) = &self.settings.plant {
-            text += &format!(" --plant {plant}");
-        }
-        text.push('\n');
-        match diff::page(&path, &self.settings, self.timeout)? {
+        let (file, options) = (path.display(), self.lineup.options());
+        text += &format!("reproduce: switchback diff {file}{options}\n");
+        match diff::page(&path, &self.lineup, self.timeout)? {
             Some(page) => write(&base.with_extension("html"), page.as_bytes())?,
             None => text += "there is no page: the module alone does not show it again\n",
         }
@@ -310,6 +306,19 @@ fn table(summary: &Summary, findings: &[Written]) -> String {
             &format!("  {instruction}"),
             format!("{share:>9}  {}", counts.executed),
         );
+    }
+    row(
+        "instructions",
+        "executed kinds of each proposal, share of the modules with the commonest".to_owned(),
+    );
+    for (proposal, count) in summary.proposals() {
+        if count.executed > 0 {
+            let kinds = format!("{} of {}", count.executed, count.instructions);
+            row(
+                &format!("  {proposal}"),
+                format!("{kinds:>10}  {:>9}", of_all(count.modules)),
+            );
+        }
     }
     row(
         "calls ended",

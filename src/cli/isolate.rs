@@ -6,6 +6,7 @@
 //! it dies or stays silent, the case that it was given is the finding, and a new
 //! child takes over.
 
+use super::lineup::{Lineup, Mask};
 use super::{Finding, output};
 use anyhow::Context;
 use clap::Args;
@@ -16,26 +17,22 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use switchback::compare::Kind;
-use switchback::engines::Settings;
 use switchback::fuzzing::{CaseReport, Executor, Finding as CaseFinding, InProcess, Lost};
 
 /// Run cases by the seeds on standard input (for `fuzz`).
 #[derive(Args)]
 pub struct Arguments {
-    /// Put this planted bug into the engine that has it.
-    #[arg(long, value_name = "NAME")]
-    plant: Option<String>,
+    #[command(flatten)]
+    lineup: Lineup,
+    #[command(flatten)]
+    mask: Mask,
 }
 
 /// The child's side.
 pub fn worker(arguments: Arguments) -> anyhow::Result<Finding> {
     // The terminal sends Ctrl-C to the child as well; the parent decides.
     ctrlc::set_handler(|| {}).context("the handler of Ctrl-C")?;
-    let settings = Settings {
-        plant: arguments.plant,
-        ..Settings::default()
-    };
-    let mut executor = InProcess::new(&settings)?;
+    let mut executor = InProcess::from(arguments.mask.runner(&arguments.lineup)?);
     for line in stdin().lock().lines() {
         let seed = line.context("standard input")?.parse().context("seed")?;
         let mut answer = serde_json::to_string(&executor.run(seed)?)?;
@@ -47,7 +44,8 @@ pub fn worker(arguments: Arguments) -> anyhow::Result<Finding> {
 
 /// The parent's side: an executor whose cases run in a child process.
 pub struct Isolated {
-    settings: Settings,
+    /// The worker's arguments.
+    arguments: Vec<String>,
     timeout: Duration,
     worker: Option<Worker>,
 }
@@ -67,9 +65,11 @@ enum Silence {
 
 impl Isolated {
     /// Sets up an executor whose cases may take as long as `timeout`.
-    pub fn new(settings: &Settings, timeout: Duration) -> Isolated {
+    pub fn new(lineup: &Lineup, mask: &Mask, timeout: Duration) -> Isolated {
+        let mut arguments = lineup.arguments();
+        arguments.extend(mask.arguments());
         Isolated {
-            settings: settings.clone(),
+            arguments,
             timeout,
             worker: None,
         }
@@ -80,7 +80,7 @@ impl Executor for Isolated {
     fn run(&mut self, seed: u64) -> Result<CaseReport, Lost> {
         let mut worker = match self.worker.take() {
             Some(worker) => worker,
-            None => Worker::start(&self.settings).map_err(|error| Lost(format!("{error:#}")))?,
+            None => Worker::start(&self.arguments).map_err(|error| Lost(format!("{error:#}")))?,
         };
         match worker.ask(seed, self.timeout) {
             Ok(answer) => {
@@ -94,13 +94,10 @@ impl Executor for Isolated {
 }
 
 impl Worker {
-    fn start(settings: &Settings) -> anyhow::Result<Worker> {
+    fn start(arguments: &[String]) -> anyhow::Result<Worker> {
         let program = std::env::current_exe().context("the path of this program")?;
         let mut command = Command::new(program);
-        command.arg("worker");
-        if let Some(plant) = &settings.plant {
-            command.args(["--plant", plant]);
-        }
+        command.arg("worker").args(arguments);
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -9,6 +9,7 @@ mod fuzz;
 mod generate;
 mod input;
 mod isolate;
+mod lineup;
 mod output;
 mod run;
 mod wast;

@@ -9,8 +9,9 @@ mod divergence;
 
 pub use divergence::{ByteDifference, Difference, Divergence, Kind, Place};
 
-use crate::observe::{Event, Observation, Outcome, State, Value};
+use crate::observe::{Event, Observation, Outcome, State, TraceScope, Value};
 use serde::Serialize;
+use std::borrow::Cow;
 
 /// What two observations of one case say about the engines.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -83,9 +84,11 @@ impl std::fmt::Display for DiscardReason {
 /// Compares two observations of the same case. By custom the engine under test
 /// is on the left and the reference on the right.
 ///
-/// Traces are compared if both sides have one, locations if both know them.
-/// Messages of engines are never compared.
+/// Traces are compared if both sides have one, as far as both record the events;
+/// locations if both know them. Messages of engines are never compared.
 pub fn compare(left: &Observation, right: &Observation) -> Verdict {
+    let (left, right) = &align(left, right);
+    let (left, right) = (left.as_ref(), right.as_ref());
     if let Some(discard) = discard(left, right) {
         return Verdict::Discard(discard);
     }
@@ -151,6 +154,24 @@ pub fn compare(left: &Observation, right: &Observation) -> Verdict {
         },
         _ => Verdict::Agree { cut: None },
     }
+}
+
+/// Two observations with the events that both engines record: where one records
+/// less than the other, the other's trace is reduced. The indices of a difference
+/// are those of the reduced traces.
+pub fn align<'a>(
+    left: &'a Observation,
+    right: &'a Observation,
+) -> (Cow<'a, Observation>, Cow<'a, Observation>) {
+    let reduce = |side: &'a Observation, other: &Observation| {
+        let wide = side.scope == TraceScope::All && side.trace.is_some();
+        if wide && other.trace.is_some() && other.scope == TraceScope::HostCalls {
+            Cow::Owned(side.host_calls_only())
+        } else {
+            Cow::Borrowed(side)
+        }
+    };
+    (reduce(left, right), reduce(right, left))
 }
 
 /// Whether the case says nothing from the start.
@@ -250,7 +271,7 @@ pub(crate) fn same_event(left: &Event, right: &Event) -> bool {
 pub(crate) fn same_outcome(left: &Outcome, right: &Outcome) -> bool {
     match (left, right) {
         (Outcome::Trapped { trap: l, at: la }, Outcome::Trapped { trap: r, at: ra }) => {
-            l == r && same_where_known(*la, *ra)
+            l.agrees(*r) && same_where_known(*la, *ra)
         }
         (Outcome::Unlinkable { .. }, Outcome::Unlinkable { .. })
         | (Outcome::Rejected { .. }, Outcome::Rejected { .. })

@@ -48,6 +48,7 @@ fn observation(engine: &str, calls: Vec<(Vec<Event>, Outcome)>) -> Observation {
         instantiation: returned(&[]),
         calls: list,
         trace: Some(trace),
+        scope: crate::observe::TraceScope::All,
         state: Some(State::default()),
     }
 }

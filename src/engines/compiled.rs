@@ -5,8 +5,9 @@ use super::{
     Binding, CONTINUATIONS, Engine, HostFunction, InstanceId, MEMORY_PAGES, ModuleId, Planted,
     Registration, Session, Settings, TABLE_ELEMENTS, no_default, unbound,
 };
+use crate::generate::Features;
 use crate::observe::{
-    Continuation, Event, Location, Memory, Outcome, State, Table, TrapKind, Value,
+    Continuation, Event, Location, Memory, Outcome, State, Table, TraceScope, TrapKind, Value,
 };
 use std::cell::Cell;
 use switchback_engine as compiled;
@@ -18,6 +19,9 @@ pub const REGISTRATION: Registration = Registration {
     summary: "the compiling engine",
     create: |settings| Ok(Box::new(Compiled::new(settings)?)),
     planted,
+    features: Features::ALL,
+    gaps: &[],
+    default: true,
 };
 
 struct Compiled {
@@ -73,8 +77,8 @@ impl Engine for Compiled {
         REGISTRATION.name
     }
 
-    fn traces(&self) -> bool {
-        self.trace
+    fn traces(&self) -> Option<TraceScope> {
+        self.trace.then_some(TraceScope::All)
     }
 
     fn session(&self) -> Box<dyn Session> {

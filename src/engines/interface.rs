@@ -21,7 +21,7 @@ pub struct Interface {
     pub functions: u32,
     /// Whether there is a start function.
     pub start: bool,
-    /// The smallest size of each memory, in pages, imported ones included.
+    /// The smallest size of each memory in bytes, imported ones included.
     pub memories: Vec<u64>,
     /// The smallest size of each table, in elements, imported ones included.
     pub tables: Vec<u64>,
@@ -96,7 +96,7 @@ impl Interface {
                         let import = import?;
                         match import.ty {
                             TypeRef::Func(ty) | TypeRef::FuncExact(ty) => functions.push(ty),
-                            TypeRef::Memory(ty) => interface.memories.push(ty.initial),
+                            TypeRef::Memory(ty) => interface.memories.push(bytes(&ty)),
                             TypeRef::Table(ty) => interface.tables.push(ty.initial),
                             TypeRef::Global(_) | TypeRef::Tag(_) => {}
                         }
@@ -114,7 +114,7 @@ impl Interface {
                 }
                 Payload::MemorySection(section) => {
                     for memory in section {
-                        interface.memories.push(memory?.initial);
+                        interface.memories.push(bytes(&memory?));
                     }
                 }
                 Payload::TableSection(section) => {
@@ -158,9 +158,14 @@ impl Interface {
     ///
     /// [`Outcome::Exhausted`], if one is.
     pub fn check_sizes(&self) -> Result<(), Outcome> {
-        let what = if self.memories.iter().sum::<u64>() > MEMORY_PAGES {
+        let sum = |sizes: &[u64]| {
+            sizes
+                .iter()
+                .fold(0, |sum: u64, size| sum.saturating_add(*size))
+        };
+        let what = if sum(&self.memories) > MEMORY_PAGES * PAGE {
             "memory"
-        } else if self.tables.iter().sum::<u64>() > TABLE_ELEMENTS {
+        } else if sum(&self.tables) > TABLE_ELEMENTS {
             "table"
         } else {
             return Ok(());
@@ -183,6 +188,14 @@ impl Interface {
             _ => None,
         })
     }
+}
+
+/// The bytes of a page where a memory does not say otherwise.
+const PAGE: u64 = 1 << 16;
+
+fn bytes(memory: &wasmparser::MemoryType) -> u64 {
+    let page = memory.page_size_log2.map_or(PAGE, |log2| 1 << log2.min(63));
+    memory.initial.saturating_mul(page)
 }
 
 fn function_type<'a>(types: &'a [SubType], functions: &[u32], index: u32) -> Option<&'a FuncType> {
@@ -238,5 +251,8 @@ mod tests {
             Err(memory)
         );
         assert!(check("(module (table 100001 funcref))").is_err());
+        // Pages may be one byte long.
+        assert_eq!(check("(module (memory 5000 (pagesize 1)))"), Ok(()));
+        assert!(check("(module (memory i64 0x1_0000_0000_0000))").is_err());
     }
 }

@@ -9,13 +9,16 @@
 //! import which export or which host item to take ([`Binding`]).
 
 mod compiled;
+mod expose;
 mod interface;
 mod oracle;
 mod translate;
+mod wasmi;
 
 pub use interface::{Export, ExportKind, Import, Interface, InterfaceError};
 
-use crate::observe::{Event, Outcome, State, Value};
+use crate::generate::Features;
+use crate::observe::{Event, Outcome, State, TraceScope, Value};
 use std::fmt;
 
 /// What an engine says is exhausted when [`Settings::instructions`] is reached.
@@ -53,8 +56,8 @@ pub trait Engine: Send {
     /// The engine's name in the registry.
     fn name(&self) -> &'static str;
 
-    /// Whether its sessions record a trace.
-    fn traces(&self) -> bool;
+    /// What its sessions record a trace of; `None` if they do not.
+    fn traces(&self) -> Option<TraceScope>;
 
     /// Opens a session, that is a new store.
     fn session(&self) -> Box<dyn Session>;
@@ -151,6 +154,17 @@ pub struct Planted {
     pub summary: &'static str,
 }
 
+/// A known bug of an engine. Cases keep away from it, so that it does not hide others, unless they are told not to.
+#[derive(Clone, Copy, Debug)]
+pub struct Gap {
+    /// The name of the feature that the engine is taken not to have.
+    pub feature: &'static str,
+    /// What goes wrong.
+    pub reason: &'static str,
+    /// Where it is reported or kept.
+    pub reference: &'static str,
+}
+
 /// An engine that the toolkit can set up.
 pub struct Registration {
     /// The engine's name.
@@ -161,20 +175,42 @@ pub struct Registration {
     pub create: fn(&Settings) -> Result<Box<dyn Engine>, String>,
     /// The bugs that can be planted into it.
     pub planted: fn() -> Vec<Planted>,
+    /// What it can do. Cases are generated with what all their engines can do.
+    pub features: Features,
+    /// Those of the features that it lacks because of a known bug.
+    pub gaps: &'static [Gap],
+    /// Whether cases run on it if nobody says on which engines they are to run.
+    pub default: bool,
 }
 
-/// All engines; the reference last.
-pub const REGISTRY: &[Registration] = &[compiled::REGISTRATION, oracle::REGISTRATION];
+/// All engines. The later one is the reference of two: the last is the oracle.
+pub const REGISTRY: &[Registration] = &[
+    compiled::REGISTRATION,
+    wasmi::REGISTRATION,
+    oracle::REGISTRATION,
+];
 
 /// Why an engine could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
     /// No engine of this name is registered.
-    #[error("there is no engine {name:?}; there are: {}", names().join(", "))]
+    #[error("there is no engine {name:?}; there are: {}", all_names().join(", "))]
     UnknownEngine {
         /// The name.
         name: String,
     },
+    /// No engine has a known bug that keeps cases from a feature of this name.
+    #[error(
+        "no engine is known for a bug in {name:?}; known are: {}",
+        known_gaps()
+    )]
+    UnknownGap {
+        /// The name.
+        name: String,
+    },
+    /// A comparison needs two.
+    #[error("a comparison needs at least two engines, such as oracle,wasmi")]
+    TooFew,
     /// No engine has a planted bug of this name.
     #[error("there is no planted bug {name:?}; there are: {}", known_bugs())]
     UnknownBug {
@@ -191,16 +227,63 @@ pub enum SetupError {
     },
 }
 
-/// The reference, and the engines under test.
-pub fn split_reference() -> (&'static Registration, &'static [Registration]) {
-    REGISTRY
-        .split_last()
-        .expect("the reference is always there")
+/// The names of the engines that cases run on if nothing else is said, in the order of the registry: the reference last.
+pub fn names() -> Vec<&'static str> {
+    let default = REGISTRY.iter().filter(|r| r.default);
+    default.map(|r| r.name).collect()
 }
 
 /// The names of all engines, in the order of the registry.
-pub fn names() -> Vec<&'static str> {
+pub fn all_names() -> Vec<&'static str> {
     REGISTRY.iter().map(|r| r.name).collect()
+}
+
+/// The engine of this name.
+///
+/// # Errors
+///
+/// [`SetupError::UnknownEngine`], if there is none.
+pub fn find(name: &str) -> Result<&'static Registration, SetupError> {
+    let unknown = || SetupError::UnknownEngine {
+        name: name.to_owned(),
+    };
+    REGISTRY.iter().find(|r| r.name == name).ok_or_else(unknown)
+}
+
+/// The reference among engines, which is the one that stands last in the registry, and the others in the order of `names`.
+///
+/// # Errors
+///
+/// [`SetupError`], if one is unknown or there are less than two.
+pub fn split_reference(
+    names: &[impl AsRef<str>],
+) -> Result<(&'static Registration, Vec<&'static Registration>), SetupError> {
+    let mut engines = Vec::new();
+    for name in names {
+        engines.push(find(name.as_ref())?);
+    }
+    let rank = |engine: &Registration| REGISTRY.iter().position(|r| r.name == engine.name);
+    let last = (0..engines.len()).max_by_key(|&index| rank(engines[index]));
+    match last {
+        Some(last) if engines.len() > 1 => {
+            let reference = engines.remove(last);
+            Ok((reference, engines))
+        }
+        _ => Err(SetupError::TooFew),
+    }
+}
+
+/// What all these engines can do.
+///
+/// # Errors
+///
+/// [`SetupError`], if one is unknown.
+pub fn features(names: &[impl AsRef<str>]) -> Result<Features, SetupError> {
+    let mut features = Features::ALL;
+    for name in names {
+        features = features.and(find(name.as_ref())?.features);
+    }
+    Ok(features)
 }
 
 /// All bugs that can be planted, with the engine that has them.
@@ -210,6 +293,13 @@ pub fn planted() -> Vec<(&'static str, Planted)> {
         (r.planted)().into_iter().map(|bug| (engine, bug)).collect()
     };
     REGISTRY.iter().flat_map(bugs).collect()
+}
+
+fn known_gaps() -> String {
+    let gaps = REGISTRY
+        .iter()
+        .flat_map(|r| r.gaps.iter().map(|gap| gap.feature));
+    gaps.collect::<Vec<_>>().join(", ")
 }
 
 fn known_bugs() -> String {
@@ -234,26 +324,23 @@ pub fn create(name: &str, settings: &Settings) -> Result<Box<dyn Engine>, SetupE
             name: plant.clone(),
         });
     }
-    let registration =
-        REGISTRY
-            .iter()
-            .find(|r| r.name == name)
-            .ok_or_else(|| SetupError::UnknownEngine {
-                name: name.to_owned(),
-            })?;
+    let registration = find(name)?;
     (registration.create)(settings).map_err(|message| SetupError::Refused {
         engine: registration.name,
         message,
     })
 }
 
-/// Sets up all engines, in the order of the registry: the reference last.
+/// Sets up the engines of [`names`], in their order: the reference last.
 ///
 /// # Errors
 ///
 /// [`SetupError`], if an engine refuses the settings.
 pub fn create_all(settings: &Settings) -> Result<Vec<Box<dyn Engine>>, SetupError> {
-    REGISTRY.iter().map(|r| create(r.name, settings)).collect()
+    names()
+        .into_iter()
+        .map(|name| create(name, settings))
+        .collect()
 }
 
 /// The module that scripts and cases import the standard host's own functions

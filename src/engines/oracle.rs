@@ -5,8 +5,9 @@ use super::{
     Binding, CONTINUATIONS, Engine, HostFunction, INSTRUCTIONS, InstanceId, MEMORY_PAGES, ModuleId,
     Registration, Session, Settings, TABLE_ELEMENTS, no_default, unbound,
 };
+use crate::generate::Features;
 use crate::observe::{
-    Continuation, Event, Location, Memory, Outcome, State, Table, TrapKind, Value,
+    Continuation, Event, Location, Memory, Outcome, State, Table, TraceScope, TrapKind, Value,
 };
 use switchback_oracle as oracle;
 use switchback_oracle::AsContextMut;
@@ -17,6 +18,9 @@ pub const REGISTRATION: Registration = Registration {
     summary: "the reference interpreter",
     create: |settings| Ok(Box::new(Oracle::new(settings))),
     planted: Vec::new,
+    features: Features::ALL,
+    gaps: &[],
+    default: true,
 };
 
 struct Oracle {
@@ -44,8 +48,8 @@ impl Engine for Oracle {
         REGISTRATION.name
     }
 
-    fn traces(&self) -> bool {
-        self.trace
+    fn traces(&self) -> Option<TraceScope> {
+        self.trace.then_some(TraceScope::All)
     }
 
     fn session(&self) -> Box<dyn Session> {

@@ -8,7 +8,6 @@
 use super::case::{CaseReport, CaseRunner, Finding};
 use super::summary::Summary;
 use crate::compare::Kind;
-use crate::engines::{Settings, SetupError};
 use std::collections::BTreeMap;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -47,14 +46,9 @@ pub struct Lost(pub String);
 /// process.
 pub struct InProcess(CaseRunner);
 
-impl InProcess {
-    /// Sets up the engines.
-    ///
-    /// # Errors
-    ///
-    /// [`SetupError`], if an engine refuses the settings.
-    pub fn new(settings: &Settings) -> Result<InProcess, SetupError> {
-        CaseRunner::new(settings).map(InProcess)
+impl From<CaseRunner> for InProcess {
+    fn from(runner: CaseRunner) -> InProcess {
+        InProcess(runner)
     }
 }
 

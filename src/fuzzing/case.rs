@@ -1,14 +1,15 @@
 //! One case: generate, run on every engine, compare.
 
 use super::instruction::{Instruction, is_stack_switching};
+use super::operator;
 use crate::compare::{Discard, DiscardReason, Kind, Verdict, compare};
 use crate::engines::{self, Engine, INSTRUCTIONS, Settings, SetupError};
-use crate::generate;
+use crate::generate::{self, Features, whole};
 use crate::observe::{self, Digest, Hasher, Observation, Outcome, Run};
 use crate::report::Report;
 use crate::report::text::{Palette, render};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 /// A duration in nanoseconds.
@@ -48,6 +49,8 @@ pub struct CaseReport {
     pub events: usize,
     /// How often each instruction was executed on the reference.
     pub instructions: BTreeMap<Instruction, u64>,
+    /// The instructions of any kind that were executed on the reference, by name.
+    pub operators: BTreeSet<String>,
     /// How many calls ended in each way on the reference.
     pub outcomes: BTreeMap<String, u64>,
     /// Instructions in the leaves: executed, and all.
@@ -67,11 +70,56 @@ pub struct Finding {
 
 /// The engines and the generator, set up to run cases.
 pub struct CaseRunner {
-    config: generate::Config,
+    features: Features,
     /// The engines under test, with and without trace.
     traced: Vec<Box<dyn Engine>>,
     untraced: Vec<Box<dyn Engine>>,
     reference: Box<dyn Engine>,
+}
+
+/// A generated case.
+struct Case {
+    wasm: Vec<u8>,
+    /// Offsets of the leaves' instructions, in a module that has leaves.
+    leaves: Vec<u32>,
+}
+
+/// Generates the case of a seed: a program that switches stacks, if that is among the features, and a whole module by
+/// wasm-smith otherwise.
+fn generate(seed: u64, features: Features) -> Case {
+    if !features.stack_switching {
+        return Case {
+            wasm: whole::generate(seed, features),
+            leaves: Vec::new(),
+        };
+    }
+    let module = generate::generate(seed, &woven(features));
+    let leaves = module.leaves().into_iter();
+    Case {
+        leaves: leaves.flat_map(|leaf| leaf.instructions).collect(),
+        wasm: module.wasm,
+    }
+}
+
+fn woven(features: Features) -> generate::Config {
+    generate::Config {
+        features,
+        ..generate::Config::default()
+    }
+}
+
+/// The module of the case that a seed makes for engines with these features.
+pub fn case_module(seed: u64, features: Features) -> Vec<u8> {
+    generate(seed, features).wasm
+}
+
+/// The module that a fuzzing engine's bytes make for engines with these features.
+pub(super) fn module_from_bytes(bytes: &[u8], features: Features) -> Vec<u8> {
+    if features.stack_switching {
+        generate::generate_from_bytes(bytes, &woven(features)).wasm
+    } else {
+        whole::generate_from_bytes(bytes, features)
+    }
 }
 
 /// The runs of one module on all engines, and the verdict.
@@ -91,14 +139,28 @@ pub struct Compared {
 const INSTRUCTION_BOUND: u64 = 20_000_000;
 
 impl CaseRunner {
-    /// Sets up all engines of the registry. Of `settings`, only a planted bug
+    /// Sets up the engines of [`engines::names`]. Of `settings`, only a planted bug
     /// matters here: all else is a case's own choice.
     ///
     /// # Errors
     ///
     /// [`SetupError`], if an engine refuses the settings.
     pub fn new(settings: &Settings) -> Result<CaseRunner, SetupError> {
-        let (reference, others) = engines::split_reference();
+        CaseRunner::with_engines(&engines::names(), settings)
+    }
+
+    /// As [`CaseRunner::new`], with these engines. The one that stands last in the
+    /// registry is the reference.
+    ///
+    /// # Errors
+    ///
+    /// [`SetupError`], if there are less than two, or one is unknown or refuses the
+    /// settings.
+    pub fn with_engines(
+        names: &[impl AsRef<str>],
+        settings: &Settings,
+    ) -> Result<CaseRunner, SetupError> {
+        let (reference, others) = engines::split_reference(names)?;
         let under_test = |trace| -> Result<Vec<_>, SetupError> {
             let settings = Settings {
                 trace,
@@ -118,11 +180,38 @@ impl CaseRunner {
             ..Settings::default()
         };
         Ok(CaseRunner {
-            config: generate::Config::default(),
+            features: engines::features(names)?,
             traced: under_test(true)?,
             untraced: under_test(false)?,
             reference: engines::create(reference.name, &of_reference)?,
         })
+    }
+
+    /// What all engines can do, and so what the cases use.
+    pub fn features(&self) -> Features {
+        self.features
+    }
+
+    /// Generates cases with a feature although not all engines have it: one that is kept from them because of a known bug
+    /// ([`engines::Gap`]).
+    ///
+    /// # Errors
+    ///
+    /// [`SetupError`], if no engine has such a bug.
+    pub fn generate_despite(&mut self, feature: &str) -> Result<(), SetupError> {
+        let unknown = || SetupError::UnknownGap {
+            name: feature.to_owned(),
+        };
+        let gaps = engines::REGISTRY.iter().flat_map(|engine| engine.gaps);
+        let known = gaps.into_iter().any(|gap| gap.feature == feature);
+        let feature = Features::named(feature).filter(|_| known);
+        self.features = self.features.or(feature.ok_or_else(unknown)?);
+        Ok(())
+    }
+
+    /// Generates cases without these features. Without stack switching, they are whole modules by wasm-smith.
+    pub fn generate_without(&mut self, features: Features) {
+        self.features = self.features.except(features);
     }
 
     /// Runs the case that a seed makes.
@@ -132,21 +221,19 @@ impl CaseRunner {
     /// If the generator or an engine does.
     pub fn run(&self, seed: u64) -> CaseReport {
         let start = Instant::now();
-        let module = generate::generate(seed, &self.config);
+        let case = generate(seed, self.features);
         let generate = elapsed(start);
 
         let start = Instant::now();
         // A bug that tracing hides shows without, so some cases do without; the
         // seed decides, so that it is the same again.
         let traced = !seed.is_multiple_of(4);
-        let compared = self.compare(&module.wasm, traced);
-        let mut report = report(&module.wasm, traced, &compared);
-        for leaf in module.leaves() {
-            let executed = &compared.reference.executed;
-            let hit = |offset: &&u32| executed.binary_search(offset).is_ok();
-            report.leaves.0 += leaf.instructions.iter().filter(hit).count() as u64;
-            report.leaves.1 += leaf.instructions.len() as u64;
-        }
+        let compared = self.compare(&case.wasm, traced);
+        let mut report = report(&case.wasm, traced, &compared);
+        let executed = &compared.reference.executed;
+        let hit = |offset: &&u32| executed.binary_search(offset).is_ok();
+        report.leaves.0 = case.leaves.iter().filter(hit).count() as u64;
+        report.leaves.1 = case.leaves.len() as u64;
         report.stages = stages(&compared, start);
         report.stages.generate = generate;
         report
@@ -282,6 +369,7 @@ fn enter(wasm: &[u8], compared: &Compared, report: &mut CaseReport) {
 
 /// Counts what the reference showed.
 fn count(wasm: &[u8], reference: &Run, report: &mut CaseReport) {
+    report.operators = operator::executed(wasm, &reference.executed);
     for event in reference.observation.trace.iter().flatten() {
         if is_stack_switching(event) {
             report.events += 1;

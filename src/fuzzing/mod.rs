@@ -6,17 +6,19 @@
 //! seed of its own, made of the campaign's seed and `i`, so the number of jobs
 //! changes nothing.
 //!
-//! The bodies of the fuzz targets are here too ([`differential`], [`compile`]),
+//! The bodies of the fuzz targets are here too ([`differential`] and its like),
 //! so that they can be tested without a fuzzing engine.
 
 mod campaign;
 mod case;
 mod instruction;
+mod operator;
 mod summary;
 mod target;
 
 pub use campaign::{Executor, Found, InProcess, Limits, Lost, Progress, campaign, case_seed};
-pub use case::{CaseReport, CaseRunner, Compared, Finding, Nanoseconds, Stages};
+pub use case::{CaseReport, CaseRunner, Compared, Finding, Nanoseconds, Stages, case_module};
 pub use instruction::Instruction;
+pub use operator::ProposalCount;
 pub use summary::{Executed, LeafCoverage, OutcomeCount, Share, Summary};
-pub use target::{compile, differential};
+pub use target::{compile, differential, oracle, oracle_bytes, wasmi};

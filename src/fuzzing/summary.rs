@@ -2,6 +2,7 @@
 
 use super::case::{CaseReport, Stages};
 use super::instruction::Instruction;
+use super::operator::{ProposalCount, by_proposal};
 use crate::compare::DiscardReason;
 use crate::observe::{Digest, Hasher};
 use serde::ser::{Serialize, SerializeStruct, Serializer};
@@ -27,6 +28,8 @@ pub struct Summary {
     pub traced: u64,
     /// For each instruction, how often it was executed.
     pub instructions: BTreeMap<Instruction, Executed>,
+    /// For each instruction of any kind, by name, in how many modules it was executed.
+    pub operators: BTreeMap<String, u64>,
     /// For each kind of outcome, how often it was seen.
     pub outcomes: BTreeMap<String, OutcomeCount>,
     /// How much of the leaves was executed.
@@ -108,6 +111,9 @@ impl Summary {
             sum.modules_executed += u64::from(executed > 0);
             sum.executed += executed;
         }
+        for operator in &report.operators {
+            *self.operators.entry(operator.clone()).or_default() += 1;
+        }
         for (outcome, &calls) in &report.outcomes {
             let sum = self.outcomes.entry(outcome.clone()).or_default();
             sum.modules += u64::from(calls > 0);
@@ -173,6 +179,11 @@ impl Summary {
         0
     }
 
+    /// What was executed of each proposal.
+    pub fn proposals(&self) -> BTreeMap<&'static str, ProposalCount> {
+        by_proposal(&self.operators)
+    }
+
     /// The counts of an instruction.
     pub fn instruction(&self, instruction: Instruction) -> Executed {
         let counts = self.instructions.get(&instruction);
@@ -203,7 +214,7 @@ impl Serialize for Summary {
                 (reason, entry)
             })
             .collect();
-        let mut object = serializer.serialize_struct("Summary", 17)?;
+        let mut object = serializer.serialize_struct("Summary", 19)?;
         object.serialize_field("seed", &self.seed)?;
         object.serialize_field("executions", &self.executions)?;
         object.serialize_field("divergences", &self.divergences)?;
@@ -218,6 +229,8 @@ impl Serialize for Summary {
         object.serialize_field("bytes", &self.bytes)?;
         object.serialize_field("events_per_module_median", &self.events_per_module_median())?;
         object.serialize_field("instructions", &instructions)?;
+        object.serialize_field("proposals", &self.proposals())?;
+        object.serialize_field("operators", &self.operators)?;
         object.serialize_field("outcomes", &self.outcomes)?;
         object.serialize_field("leaves", &self.leaves)?;
         object.serialize_field("digest", &self.digest())?;

@@ -1,33 +1,53 @@
 //! The bodies of the fuzz targets.
 
-use super::case::CaseRunner;
+use super::case::{CaseRunner, module_from_bytes};
 use crate::engines::{self, Engine, Interface, Settings, standard_host};
-use crate::generate;
-use crate::observe::Outcome;
+use crate::generate::Features;
+use crate::observe::{Outcome, observe};
 use std::cell::OnceCell;
+use std::thread::LocalKey;
 
 thread_local! {
-    /// The engines, set up once: a fuzzing engine calls the body very often.
-    static RUNNER: OnceCell<CaseRunner> = const { OnceCell::new() };
+    // The engines, set up once: a fuzzing engine calls the body very often.
+    static DEFAULT: OnceCell<CaseRunner> = const { OnceCell::new() };
+    static WASMI: OnceCell<CaseRunner> = const { OnceCell::new() };
     static ENGINES: OnceCell<Vec<Box<dyn Engine>>> = const { OnceCell::new() };
+    static ORACLE: OnceCell<Box<dyn Engine>> = const { OnceCell::new() };
 }
 
-/// Runs a case on all engines. Bytes that are a module are that case; all others
-/// are what the generator makes a module of.
+/// Instructions after which the targets of the oracle alone give a module up.
+const INSTRUCTION_BOUND: u64 = 1_000_000;
+
+/// Runs a case on the default engines. Bytes that are a module are that case; all
+/// others are what the generator makes a module of.
 ///
 /// # Panics
 ///
 /// With the report, if the engines differ; and if an engine panics.
 pub fn differential(bytes: &[u8]) {
-    RUNNER.with(|runner| {
+    compared(&DEFAULT, &engines::names(), bytes);
+}
+
+/// As [`differential`], on the oracle and wasmi, with modules of all that wasmi can do.
+///
+/// # Panics
+///
+/// With the report, if the engines differ; and if an engine panics.
+pub fn wasmi(bytes: &[u8]) {
+    compared(&WASMI, &["oracle", "wasmi"], bytes);
+}
+
+fn compared(runner: &'static LocalKey<OnceCell<CaseRunner>>, names: &[&'static str], bytes: &[u8]) {
+    runner.with(|runner| {
         let runner = runner.get_or_init(|| {
-            CaseRunner::new(&Settings::default()).expect("the default settings fit every engine")
+            let settings = Settings::default();
+            CaseRunner::with_engines(names, &settings)
+                .expect("the default settings fit every engine")
         });
         let report = if bytes.starts_with(b"\0asm") {
             runner.run_module(bytes, traced(bytes))
         } else {
-            let module = generate::generate_from_bytes(bytes, &generate::Config::default());
-            runner.run_module(&module.wasm, traced(bytes))
+            runner.run_module(&module_from_bytes(bytes, runner.features()), traced(bytes))
         };
         if let Some(finding) = report.finding {
             panic!("{}", finding.text);
@@ -38,6 +58,57 @@ pub fn differential(bytes: &[u8]) {
 /// Whether the engines under test record a trace: mostly, by the last byte.
 fn traced(bytes: &[u8]) -> bool {
     bytes.last().is_none_or(|byte| !byte.is_multiple_of(4))
+}
+
+/// Runs a valid module on the oracle: one with any proposals that it knows but stack switching, or a program that switches
+/// stacks, as the first byte decides.
+///
+/// # Panics
+///
+/// If the oracle refuses it, fails by itself, or panics.
+pub fn oracle(bytes: &[u8]) {
+    let (first, rest) = bytes.split_first().unwrap_or((&0, &[]));
+    let features = Features {
+        stack_switching: first.is_multiple_of(4),
+        ..Features::ALL
+    };
+    let wasm = module_from_bytes(rest, features);
+    let outcome = on_oracle(&wasm);
+    if let Outcome::Rejected { .. } | Outcome::Unsupported { .. } = outcome {
+        panic!("a valid module: {outcome}");
+    }
+}
+
+/// Runs arbitrary bytes as a module on the oracle, which may refuse them.
+///
+/// # Panics
+///
+/// If the oracle fails by itself or panics.
+pub fn oracle_bytes(bytes: &[u8]) {
+    on_oracle(bytes);
+}
+
+/// Runs a module as a case on the oracle and returns how instantiation ended.
+fn on_oracle(wasm: &[u8]) -> Outcome {
+    ORACLE.with(|engine| {
+        let engine = engine.get_or_init(|| {
+            let settings = Settings {
+                trace: true,
+                coverage: true,
+                instructions: Some(INSTRUCTION_BOUND),
+                ..Settings::default()
+            };
+            engines::create("oracle", &settings).expect("the oracle takes all settings")
+        });
+        let observation = observe(engine.as_ref(), wasm);
+        let calls = observation.calls.iter().map(|call| &call.outcome);
+        for outcome in calls.chain([&observation.instantiation]) {
+            if let Outcome::Failed { message } = outcome {
+                panic!("oracle: {message}");
+            }
+        }
+        observation.instantiation
+    })
 }
 
 /// Gives arbitrary bytes to every engine, as a module: it is validated, compiled

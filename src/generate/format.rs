@@ -11,7 +11,7 @@ pub const PLAN_SECTION: &str = "switchback.plan";
 pub const LEAF_SECTION: &str = "switchback.leaf";
 
 /// The version this crate writes. A plan of another version is not a plan any more, only a module.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// Why a module yields no plan.
 #[derive(Debug, thiserror::Error)]

@@ -16,6 +16,7 @@ mod build;
 mod cx;
 mod draw;
 mod driver;
+mod features;
 mod fix_up;
 mod format;
 mod guard;
@@ -26,7 +27,9 @@ mod resume;
 mod types;
 mod value;
 mod weave;
+pub mod whole;
 
+pub use features::Features;
 pub use format::{LEAF_SECTION, PLAN_SECTION, PlanAndBlobs, PlanError};
 pub use plan::Plan;
 
@@ -34,31 +37,8 @@ use arbitrary::Unstructured;
 use build::LeafOffsets;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use wasmparser::{Parser, Payload};
-
-/// What a generated module may use, beyond Wasm 2.0 without SIMD, exceptions, function references and stack switching.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Features {
-    /// Floating-point types and instructions.
-    pub floats: bool,
-    /// `return_call`, `return_call_ref`, `return_call_indirect`.
-    pub tail_calls: bool,
-    /// Declared subtypes, and recursion groups where no recursion asks for them.
-    pub subtyping: bool,
-}
-
-impl Default for Features {
-    fn default() -> Features {
-        Features {
-            floats: true,
-            tail_calls: true,
-            subtyping: true,
-        }
-    }
-}
 
 /// How modules are drawn.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -86,7 +86,7 @@ fn what_is_no_plan_is_refused() {
         Err(PlanError::Version(255))
     ));
     assert!(matches!(
-        Plan::from_module(&with_plan_section(&bare, &[1, 0])),
+        Plan::from_module(&with_plan_section(&bare, &[2, 0])),
         Err(PlanError::Malformed(_))
     ));
 }

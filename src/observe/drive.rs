@@ -66,7 +66,8 @@ fn drive(
         engine: engine.name().to_owned(),
         instantiation: Outcome::Returned { values: Vec::new() },
         calls: Vec::new(),
-        trace: engine.traces().then(Vec::new),
+        trace: engine.traces().map(|_| Vec::new()),
+        scope: engine.traces().unwrap_or_default(),
         state: None,
     };
 

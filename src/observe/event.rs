@@ -21,6 +21,34 @@ impl fmt::Display for Location {
     }
 }
 
+/// Which events an engine records.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TraceScope {
+    /// All of them.
+    #[default]
+    All,
+    /// Calls of host functions and their returns: what can be seen from outside of an engine.
+    HostCalls,
+}
+
+impl TraceScope {
+    pub(super) fn is_all(&self) -> bool {
+        *self == TraceScope::All
+    }
+
+    /// Whether an event is in the scope.
+    pub fn records(self, event: &Event) -> bool {
+        match self {
+            TraceScope::All => true,
+            TraceScope::HostCalls => matches!(
+                event.kind,
+                EventKind::HostCall { .. } | EventKind::HostReturn { .. }
+            ),
+        }
+    }
+}
+
 /// One step and where it was taken.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Event {

@@ -15,7 +15,7 @@ mod value;
 
 pub use digest::{Digest, Hasher};
 pub use drive::{Run, Timing, observe, observe_call, run};
-pub use event::{Event, EventKind, Location};
+pub use event::{Event, EventKind, Location, TraceScope};
 pub use outcome::{Outcome, TrapKind};
 pub use state::{Continuation, Memory, State, Table};
 pub use value::Value;
@@ -35,6 +35,9 @@ pub struct Observation {
     pub calls: Vec<Call>,
     /// All events in execution order; `None` if the engine did not trace.
     pub trace: Option<Vec<Event>>,
+    /// Which events the engine records if it traces.
+    #[serde(skip_serializing_if = "TraceScope::is_all")]
+    pub scope: TraceScope,
     /// The state after the last call; `None` if there is no instance.
     pub state: Option<State>,
 }
@@ -64,6 +67,26 @@ impl Observation {
             (None, Some(trace)) => trace.len(),
             (None, None) => 0,
         }
+    }
+
+    /// The same observation by an engine that records no events but calls of host functions.
+    pub fn host_calls_only(&self) -> Observation {
+        let mut reduced = self.clone();
+        reduced.scope = TraceScope::HostCalls;
+        let Some(trace) = &mut reduced.trace else {
+            return reduced;
+        };
+        let kept = |event: &Event| TraceScope::HostCalls.records(event);
+        // Where each event will be.
+        let mut places = vec![0];
+        for event in trace.iter() {
+            places.push(places[places.len() - 1] + usize::from(kept(event)));
+        }
+        trace.retain(kept);
+        for call in &mut reduced.calls {
+            call.events = places[call.events.start]..places[call.events.end];
+        }
+        reduced
     }
 
     /// Replaces every NaN in outcomes, trace and state by the canonical NaN of

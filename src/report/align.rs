@@ -206,6 +206,7 @@ mod tests {
                 backtrace: Vec::new(),
             }],
             trace: Some(tags.iter().map(event).collect()),
+            scope: crate::observe::TraceScope::All,
             state: None,
         }
     }

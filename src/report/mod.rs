@@ -14,7 +14,7 @@ pub mod text;
 
 pub use source::{Excerpt, Line};
 
-use crate::compare::{Difference, Divergence, Place};
+use crate::compare::{Difference, Divergence, Place, align};
 use crate::observe::{Event, Location, Observation, Outcome};
 use serde::Serialize;
 
@@ -89,6 +89,7 @@ impl Report {
         divergence: &Divergence,
         reproduce: Option<String>,
     ) -> Report {
+        let (left, right) = &align(left, right);
         // Where only one side traced, its trace still tells how far the run was.
         let traced = if left.trace.is_some() { left } else { right };
         let last_event = match &divergence.difference {

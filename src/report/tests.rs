@@ -60,6 +60,7 @@ fn diverging() -> (Vec<u8>, Observation, Observation) {
                 backtrace: Vec::new(),
             }],
             trace: Some(trace),
+            scope: crate::observe::TraceScope::All,
             state: Some(State::default()),
         }
     };

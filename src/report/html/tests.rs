@@ -44,7 +44,7 @@ fn sides(wasm: &[u8], change: impl FnOnce(&mut Observation)) -> (Observation, Ob
         trace: true,
         ..Settings::default()
     };
-    let (reference, _) = engines::split_reference();
+    let (reference, _) = engines::split_reference(&engines::names()).unwrap();
     let engine = engines::create(reference.name, &settings).unwrap();
     let right = observe(engine.as_ref(), wasm);
     let mut left = right.clone();

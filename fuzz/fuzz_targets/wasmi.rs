@@ -1,0 +1,6 @@
+//! A case on the oracle and wasmi: bytes that are a WebAssembly module are the case, all others are what the generator makes
+//! a module of.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| switchback::fuzzing::wasmi(bytes));

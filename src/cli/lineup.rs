@@ -1,0 +1,94 @@
+//! The engines that a subcommand compares: its options, and the command line that repeats them.
+
+use clap::Args;
+use switchback::engines::{self, Settings, SetupError};
+use switchback::fuzzing::CaseRunner;
+use switchback::generate::Features;
+
+/// The options that say what is compared.
+#[derive(Args, Clone, Debug)]
+pub struct Lineup {
+    /// The engines to compare; modules are generated with what all of them can do.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = super::engine_name(),
+          default_values_t = default_engines())]
+    pub engines: Vec<String>,
+    /// Put this planted bug into the engine that has it.
+    #[arg(long, value_name = "NAME")]
+    pub plant: Option<String>,
+}
+
+/// What generated modules are to use, if not what all engines can do.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Mask {
+    /// Generate modules without these features. Without `stack_switching` they are whole modules by wasm-smith, of all other
+    /// features.
+    #[arg(long, value_name = "FEATURES", value_delimiter = ',', value_parser = feature_name())]
+    pub without: Vec<String>,
+    /// Generate this feature although one of the engines is known to have a bug there.
+    #[arg(long, value_name = "FEATURE", value_delimiter = ',')]
+    pub despite: Vec<String>,
+}
+
+fn feature_name() -> clap::builder::PossibleValuesParser {
+    Features::ALL.names().into()
+}
+
+fn default_engines() -> Vec<String> {
+    engines::names().into_iter().map(String::from).collect()
+}
+
+impl Lineup {
+    /// Sets up the engines.
+    pub fn runner(&self) -> Result<CaseRunner, SetupError> {
+        let settings = Settings {
+            plant: self.plant.clone(),
+            ..Settings::default()
+        };
+        CaseRunner::with_engines(&self.engines, &settings)
+    }
+
+    /// As arguments, as far as they are not the default.
+    pub fn arguments(&self) -> Vec<String> {
+        let mut arguments = Vec::new();
+        if self.engines != default_engines() {
+            arguments.extend(["--engines".to_owned(), self.engines.join(",")]);
+        }
+        if let Some(plant) = &self.plant {
+            arguments.extend(["--plant".to_owned(), plant.clone()]);
+        }
+        arguments
+    }
+
+    /// The arguments in a command for people, each with a space before it.
+    pub fn options(&self) -> String {
+        self.arguments()
+            .iter()
+            .map(|argument| format!(" {argument}"))
+            .collect()
+    }
+}
+
+impl Mask {
+    /// Sets up the engines, and the generator with this mask.
+    pub fn runner(&self, lineup: &Lineup) -> Result<CaseRunner, SetupError> {
+        let mut runner = lineup.runner()?;
+        for feature in &self.despite {
+            runner.generate_despite(feature)?;
+        }
+        for feature in self.without.iter().filter_map(|name| Features::named(name)) {
+            runner.generate_without(feature);
+        }
+        Ok(runner)
+    }
+
+    /// As arguments.
+    pub fn arguments(&self) -> Vec<String> {
+        let mut arguments = Vec::new();
+        for (option, features) in [("--without", &self.without), ("--despite", &self.despite)] {
+            if !features.is_empty() {
+                arguments.extend([option.to_owned(), features.join(",")]);
+            }
+        }
+        arguments
+    }
+}
