@@ -74,6 +74,64 @@ fn a_backtrace_of_a_host_function_reaches_the_caller() {
 }
 
 #[test]
+fn gdb_finds_the_way_too() {
+    const NAME: &str = "gdb_finds_the_way_too";
+    const VARIABLE: &str = "SWITCHBACK_TEST_GDB";
+    if std::env::var_os(VARIABLE).is_some() {
+        let value = switchback_test_caller(&engine(true, OptLevel::None), || {
+            // SAFETY: stops in the debugger that runs us.
+            unsafe { std::arch::asm!("int3") };
+            41
+        });
+        assert_eq!(value, 42);
+        return;
+    }
+    let gdb = std::process::Command::new("gdb")
+        .args([
+            "-nx",
+            "-batch",
+            "-ex",
+            "set debuginfod enabled off",
+            "-ex",
+            "run",
+            "-ex",
+            "bt",
+            "--args",
+        ])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", NAME, "--nocapture", "--test-threads=1"])
+        .env(VARIABLE, "1")
+        .output();
+    let output = match gdb {
+        Ok(output) => output,
+        Err(error) => return eprintln!("skipped, there is no gdb: {error}"),
+    };
+    let text = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
+    if text.contains("ptrace") && text.contains("not permitted") {
+        return eprintln!("skipped, gdb may not trace here: {text}");
+    }
+    // gdb shows no name for the base of a continuation's stack, which is marked as a signal's frame.
+    const BASE: &str = "<signal handler called>";
+    let mut rest = text.as_str();
+    for function in [
+        "wasm-function[1]",
+        BASE,
+        "wasm-function[2]",
+        BASE,
+        "wasm-function[3]",
+        "switchback_enter",
+        "switchback_test_caller",
+        NAME,
+    ] {
+        let at = rest
+            .find(function)
+            .unwrap_or_else(|| panic!("{function} is missing or out of order: {text}"));
+        rest = &rest[at + function.len()..];
+    }
+}
+
+#[test]
 fn without_unwind_info_compiled_code_runs_all_the_same() {
     let value = switchback_test_caller(&engine(false, OptLevel::None), || {
         let trace = Backtrace::force_capture().to_string();

@@ -2,6 +2,7 @@
 //!
 //! A region is written once and then made executable, never both at a time.
 
+use super::debugger::Symbol;
 use super::unwind_info::{Frames, Registration};
 use crate::config::Config;
 use crate::error::Error;
@@ -243,7 +244,7 @@ impl CodeBuilder {
         let base = memory.address(0) as usize;
         let frames = self.frames.map(|frames| {
             // SAFETY: the region was filled with this code just now, and `Code` drops the registration before it.
-            unsafe { frames.register(isa, base) }
+            unsafe { frames.register(isa, base, self.bytes.len(), &symbols(&self.functions)) }
         });
         Ok(Code {
             _frames: frames.transpose()?,
@@ -255,6 +256,19 @@ impl CodeBuilder {
             call_sites: self.call_sites.into(),
         })
     }
+}
+
+/// What debuggers call the functions.
+fn symbols(functions: &[FunctionRange]) -> Vec<Symbol> {
+    let symbol = |range: &FunctionRange| Symbol {
+        name: match range.index {
+            Some(index) => format!("wasm-function[{index}]"),
+            None => "wasm-stub".to_owned(),
+        },
+        offset: range.start,
+        len: range.end - range.start,
+    };
+    functions.iter().map(symbol).collect()
 }
 
 fn link(func: &Function, start: u32, reloc: &cranelift_codegen::FinalizedMachReloc) -> Link {

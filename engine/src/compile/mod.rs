@@ -1,6 +1,7 @@
 //! The compiler: an engine's settings, and the way from a parsed module to executable code.
 
 pub(crate) mod code;
+pub(crate) mod debugger;
 pub(crate) mod entries;
 pub(crate) mod signature;
 pub(crate) mod stubs;

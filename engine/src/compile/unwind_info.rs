@@ -3,6 +3,7 @@
 //! Cranelift says of each function how its frame is made; this becomes an `.eh_frame` section in memory, which is registered
 //! with the unwinder while the region lives. The engine itself never unwinds this way: it walks frame pointers.
 
+use super::debugger::{DebuggerRegistration, Symbol};
 use crate::error::Error;
 use cranelift_codegen::isa::unwind::UnwindInfo;
 use cranelift_codegen::isa::{TargetIsa, unwind::systemv};
@@ -28,14 +29,20 @@ impl Frames {
         }
     }
 
-    /// Registers the frames of a region that was mapped at `base`.
+    /// Registers the frames of a region of `len` bytes that was mapped at `base`.
     ///
     /// # Errors
     /// The section cannot be written.
     ///
     /// # Safety
     /// The functions lie there with the code that they were noted with, until the registration is dropped.
-    pub unsafe fn register(&self, isa: &dyn TargetIsa, base: usize) -> Result<Registration, Error> {
+    pub unsafe fn register(
+        &self,
+        isa: &dyn TargetIsa,
+        base: usize,
+        len: usize,
+        symbols: &[Symbol],
+    ) -> Result<Registration, Error> {
         let failed = |error| Error::Engine(format!("cannot describe frames: {error}"));
         let mut table = FrameTable::default();
         let cie = isa.create_systemv_cie().ok_or_else(|| {
@@ -54,18 +61,24 @@ impl Frames {
         let bytes = bytes.into_boxed_slice();
         // SAFETY: a section as the unwinder expects it, at an address that does not change until it is taken back.
         unsafe { __register_frame(bytes.as_ptr()) };
-        Ok(Registration(bytes))
+        Ok(Registration {
+            _debugger: DebuggerRegistration::new(base, len, &bytes, symbols),
+            section: bytes,
+        })
     }
 }
 
-/// An `.eh_frame` section that the unwinder knows, until dropped.
+/// An `.eh_frame` section that the unwinder and debuggers know, until dropped.
 #[derive(Debug)]
-pub(crate) struct Registration(Box<[u8]>);
+pub(crate) struct Registration {
+    section: Box<[u8]>,
+    _debugger: DebuggerRegistration,
+}
 
 impl Drop for Registration {
     fn drop(&mut self) {
         // SAFETY: registered by `Frames::register`, and taken back once.
-        unsafe { __deregister_frame(self.0.as_ptr()) };
+        unsafe { __deregister_frame(self.section.as_ptr()) };
     }
 }
 
