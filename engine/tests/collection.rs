@@ -498,3 +498,39 @@ fn hosts_collect_wherever_they_are_called() {
         assert_eq!(run(&mut store, &instance), 4021, "{:?}", engine.config());
     }
 }
+
+/// A host function that is called on a continuation's stack, but by code that a host function there has entered.
+#[test]
+fn hosts_enter_again_from_where_no_continuation_of_theirs_runs() {
+    let text = format!(
+        r#"(module (import "" "enter" (func $enter)) {PRELUDE}
+        (type $f (func)) (type $k (cont $f))
+        (func $body (type $f) (local $mine (ref null $box))
+          (local.set $mine (call $box (i32.const 1)))
+          (call $enter)
+          (drop (call $open (local.get $mine))))
+        (func $leaf (type $f))
+        (elem declare func $body $leaf)
+        (func (export "plain") (local $mine (ref null $box))
+          (local.set $mine (call $box (i32.const 2)))
+          (call $enter)
+          (resume $k (cont.new $k (ref.func $leaf)))
+          (drop (call $open (local.get $mine))))
+        (func (export "run") (result i32) (resume $k (cont.new $k (ref.func $body))) (i32.const 5)))"#
+    );
+    for engine in zealous() {
+        let mut store: Store<()> = Store::new(&engine, ());
+        let plain: std::rc::Rc<std::cell::Cell<Option<Func>>> = Default::default();
+        let (entered, depth) = (plain.clone(), std::cell::Cell::new(0));
+        let enter = Func::new(&mut store, FuncType::new([], []), move |caller, _, _| {
+            depth.set(depth.get() + 1);
+            match depth.get() % 3 {
+                0 => Ok(()),
+                _ => entered.get().unwrap().call(caller, &[], &mut []),
+            }
+        });
+        let instance = instance(&mut store, &engine, &text, &[enter.into()]);
+        plain.set(instance.get_func(&store, "plain"));
+        assert_eq!(run(&mut store, &instance), 5, "{:?}", engine.config());
+    }
+}

@@ -38,6 +38,24 @@ pub(crate) struct Activation {
     pub fake_stack: *mut c_void,
 }
 
+impl Activation {
+    /// The continuation's stack that the host's frame of this entry is on; null for the thread's own. A host that was called by
+    /// code on the stack of an entry, and not of a continuation, is on the stack of that entry's host.
+    ///
+    /// # Safety
+    /// The activations around this one have not ended.
+    pub unsafe fn stack(&self) -> *mut Fiber {
+        let mut activation = self;
+        loop {
+            // SAFETY: the caller's promise.
+            match unsafe { activation.previous.as_ref() } {
+                Some(previous) if activation.home.is_null() => activation = previous,
+                _ => return activation.home,
+            }
+        }
+    }
+}
+
 /// How control came back to the entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]

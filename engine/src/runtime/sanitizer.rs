@@ -67,11 +67,13 @@ mod asan {
         if fiber.is_null() {
             // SAFETY: code runs, so an activation exists.
             let activation = unsafe { &mut *store.vm.activation };
-            let (bottom, size) = if activation.home.is_null() {
+            // SAFETY: as above; the activations around it have not ended.
+            let home = unsafe { activation.stack() };
+            let (bottom, size) = if home.is_null() {
                 let stack = super::super::thread::stack();
                 (stack.start, stack.len())
             } else {
-                store.stacks.usable(activation.home)
+                store.stacks.usable(home)
             };
             (&raw mut activation.fake_stack, bottom, size)
         } else {

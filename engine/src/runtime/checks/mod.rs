@@ -29,7 +29,7 @@ impl StoreInner {
         if self.checks() {
             let sp = super::entry::stack_pointer();
             // SAFETY: code runs, so an activation exists.
-            let home = unsafe { (*self.vm.activation).home };
+            let home = unsafe { (*self.vm.activation).stack() };
             running(&self.stacks, self.vm.current, home, sp);
         }
     }
