@@ -95,7 +95,11 @@ impl Machine {
         let mut frame = &mut values[self.fp..];
         let mut pc = self.pc;
         loop {
+            // Twice, for two jumps by which the next instruction is reached are predicted better
+            // than one.
             while let Some(instr) = code.get(pc) {
+                pc = D::execute(self, frame, instr, pc);
+                let Some(instr) = code.get(pc) else { break };
                 pc = D::execute(self, frame, instr, pc);
             }
             if pc == STOP {

@@ -207,7 +207,7 @@ impl FunctionTranslator<'_> {
         let span = slots(control.label_types());
         match *self.top(control.label_types().len()) {
             [] => {}
-            [value] => self.move_to(value, slot),
+            [value] => self.deliver(value, slot),
             [first, ..] => {
                 if first.home != slot {
                     self.emit_abc(Op::CopySpan, first.home, span, slot);
@@ -422,7 +422,7 @@ impl FunctionTranslator<'_> {
         }
         match *self.top(results.len()) {
             [] => {}
-            [value] => self.move_to(value, base),
+            [value] => self.deliver(value, base),
             [first, ..] => {
                 if first.home != base {
                     self.emit_abc(Op::CopySpan, first.home, slots(&results), base);

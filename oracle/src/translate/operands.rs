@@ -150,6 +150,21 @@ impl FunctionTranslator<'_> {
         }
     }
 
+    /// Writes an operand's value to a slot, as the last thing that is done with the operand. If
+    /// the last instruction made it, that one writes to the slot instead.
+    pub(super) fn deliver(&mut self, operand: Operand, slot: u32) {
+        match self.producer {
+            Some(at)
+                if operand.place == Place::Home
+                    && self.code.instrs[at as usize].c == operand.home =>
+            {
+                self.code.instrs[at as usize].c = slot;
+                self.producer = None;
+            }
+            _ => self.move_to(operand, slot),
+        }
+    }
+
     /// Writes a constant to a slot.
     pub(super) fn emit_const(&mut self, bits: u64, slot: u32) {
         self.emit(Instr {

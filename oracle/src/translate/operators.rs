@@ -291,19 +291,11 @@ impl FunctionTranslator<'_> {
     /// vector. If the last instruction made the operand, it writes to the local instead.
     fn local_set(&mut self, index: u32) -> (u32, bool) {
         let (slot, ty) = self.locals[index as usize];
-        let producer = self.producer;
         let operand = self.pop_operand();
-        if let Some(at) = producer
-            && operand.place == Place::Home
-            && self.code.instrs[at as usize].c == operand.home
-            && !self.mentions_local(slot)
-        {
-            self.code.instrs[at as usize].c = slot;
-            self.producer = None;
-        } else {
+        if self.mentions_local(slot) {
             self.flush_local(slot);
-            self.move_to(operand, slot);
         }
+        self.deliver(operand, slot);
         (slot, ty == ValType::V128)
     }
 
