@@ -171,8 +171,8 @@ impl Config {
     }
 
     /// Whether the system's unwinder and gdb are told of the frames of compiled code (the default), so that `std::backtrace` in a
-    /// host function, and whoever else unwinds, finds the way through Wasm, and through all continuations, to `main`. It costs a
-    /// few percent of the time that compiling a module takes. Nothing that Wasm code can see depends on it.
+    /// host function, and whoever else unwinds, finds the way through Wasm, and through all continuations, to `main`. It costs
+    /// time and memory for each module. Nothing that Wasm code can see depends on it.
     pub fn native_unwind_info(&mut self, on: bool) -> &mut Self {
         self.native_unwind_info = on;
         self
