@@ -18,5 +18,6 @@ pub mod engines;
 pub mod fuzzing;
 pub mod generate;
 pub mod observe;
+pub mod reduce;
 pub mod report;
 pub mod wast;

@@ -13,21 +13,24 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use switchback::compare::Kind;
 use switchback::engines;
 use switchback::fuzzing::{
     Found, Instruction, Limits, Lost, Progress, Share, Summary, campaign, case_module,
 };
 use switchback::generate::Features;
+use switchback::report::Signature;
 
 /// Generate modules, run each on all engines, compare, keep what differs.
 ///
 /// Case i of a campaign depends on the seed and on i alone: the same seed gives
 /// the same cases, findings and digest, with any number of jobs. Cases run in
 /// worker processes, one per job, so that a crash or a hang of an engine is a
-/// finding like any other. Every finding is written to the folder of --out as
-/// NNN.wasm (the case), NNN.wat (its text), NNN.txt (the report) and NNN.html (the
-/// report for a browser); `switchback diff NNN.wasm` shows it again.
+/// finding like any other. Findings are grouped by what marks them (the kind of
+/// difference, the engines, the instruction), and the three smallest of each group
+/// are written to the folder of --out as NNN.wasm (the case), NNN.wat (its text),
+/// NNN.txt (the report) and NNN.html (the report for a browser);
+/// `switchback diff NNN.wasm` shows it again, `switchback reduce NNN.wasm` makes it
+/// small.
 ///
 /// `--plant list` shows all bugs that can be planted. Ctrl-C ends a campaign with the summary.
 #[derive(Args)]
@@ -47,7 +50,7 @@ pub struct Arguments {
     /// The folder for what is found.
     #[arg(long, value_name = "DIR", default_value = "findings")]
     out: PathBuf,
-    /// Stop after this many findings.
+    /// Stop after this many different findings, that is groups.
     #[arg(long, value_name = "N", default_value_t = 10)]
     max_findings: u64,
     /// Count a case that takes longer than this as a hang.
@@ -75,7 +78,11 @@ struct Json<'a> {
 struct Written {
     index: u64,
     seed: u64,
-    kind: Kind,
+    #[serde(flatten)]
+    signature: Signature,
+    /// The size of the module in bytes.
+    #[serde(skip)]
+    size: usize,
     path: PathBuf,
 }
 
@@ -182,39 +189,71 @@ impl Progress for Keeper {
         self.bar.set_position(summary.executions);
         let elapsed = self.bar.elapsed().as_secs_f64().max(1e-3);
         self.bar.set_message(format!(
-            "{:.0}/s  {} findings  {} discarded",
+            "{:.0}/s  {} findings in {} groups  {} discarded",
             summary.executions as f64 / elapsed,
             summary.divergences,
+            summary.groups.len(),
             summary.discarded()
         ));
     }
 
     fn found(&mut self, found: &Found<'_>) -> Result<(), Lost> {
+        let Some(place) = self.place(found) else {
+            return Ok(());
+        };
+        let base = match place {
+            Place::New => self.free_name(),
+            Place::Of(index) => self.written.remove(index).path.with_extension(""),
+        };
         let path = self
-            .write(found)
+            .write(&base, found)
             .map_err(|error| Lost(format!("{error:#}")))?;
         self.bar.println(format!(
             "{}: execution {}, {}",
             path.display(),
             found.index + 1,
-            found.finding.kind
+            found.finding.signature
         ));
         self.written.push(Written {
             index: found.index,
             seed: found.seed,
-            kind: found.finding.kind.clone(),
+            signature: found.finding.signature.clone(),
+            size: found.size,
             path,
         });
         Ok(())
     }
 }
 
+/// How many findings of a group are kept: a second one shows what they have in
+/// common, more are noise.
+const KEPT: usize = 3;
+
+/// Where a finding is kept.
+enum Place {
+    /// In files of its own.
+    New,
+    /// In those of the larger finding with this index, of the same group.
+    Of(usize),
+}
+
 impl Keeper {
+    /// Where a finding is kept, if it is: the smallest of each group are.
+    fn place(&self, found: &Found<'_>) -> Option<Place> {
+        let group = self.written.iter().enumerate();
+        let group = group.filter(|(_, kept)| kept.signature == found.finding.signature);
+        if group.clone().count() < KEPT {
+            return Some(Place::New);
+        }
+        let (index, largest) = group.max_by_key(|(_, kept)| kept.size)?;
+        // A case that crashed has no size; the first ones are as good as any.
+        (0 < found.size && found.size < largest.size).then_some(Place::Of(index))
+    }
+
     /// Writes a finding's files; returns the path of the module, or of the report
     /// if the generator makes no module of the seed.
-    fn write(&mut self, found: &Found<'_>) -> anyhow::Result<PathBuf> {
+    fn write(&self, base: &Path, found: &Found<'_>) -> anyhow::Result<PathBuf> {
         fs::create_dir_all(&self.out).with_context(|| self.out.display().to_string())?;
-        let base = self.free_name();
         let report = base.with_extension("txt");
         let mut text = format!(
             "{}\ncase {} of the campaign, seed {}\n",
@@ -342,15 +381,21 @@ fn table(summary: &Summary, findings: &[Written]) -> String {
         );
     }
     row("digest", summary.digest().to_string());
-    row("findings", findings.len().to_string());
-    for (kind, count) in &summary.kinds {
-        row(&format!("  {count} of"), kind.clone());
-    }
-    for finding in findings {
-        row(
-            &format!("  {}", finding.path.display()),
-            format!("execution {}, seed {}", finding.index + 1, finding.seed),
-        );
+    row(
+        "findings",
+        match summary.groups.len() {
+            0 => "0".to_owned(),
+            groups => format!("{} in {groups} groups", summary.divergences),
+        },
+    );
+    for (signature, count) in &summary.groups {
+        row(&format!("  {count} of"), signature.to_string());
+        for finding in findings.iter().filter(|f| f.signature == *signature) {
+            row(
+                &format!("    {}", finding.path.display()),
+                format!("execution {}, seed {}", finding.index + 1, finding.seed),
+            );
+        }
     }
 
     let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);

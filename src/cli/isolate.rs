@@ -2,7 +2,7 @@
 //! costs one case and not the campaign.
 //!
 //! The child is this program with the hidden subcommand `worker`: it reads one
-//! seed per line and answers each with one line of JSON, a [`CaseReport`]. When
+//! seed or module per line and answers each with one line of JSON, a [`CaseReport`]. When
 //! it dies or stays silent, the case that it was given is the finding, and a new
 //! child takes over.
 
@@ -16,8 +16,12 @@ use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
-use switchback::compare::Kind;
-use switchback::fuzzing::{CaseReport, Executor, Finding as CaseFinding, InProcess, Lost};
+use switchback::fuzzing::{
+    CaseReport, Executor, Finding as CaseFinding, InProcess, Lost, ScriptRunner, caught,
+};
+use switchback::reduce::Judge;
+use switchback::report::Signature;
+use switchback::wast::Host;
 
 /// Run cases by the seeds on standard input (for `fuzz`).
 #[derive(Args)]
@@ -26,16 +30,96 @@ pub struct Arguments {
     lineup: Lineup,
     #[command(flatten)]
     mask: Mask,
+    /// The number of instructions after which the reference gives a case up.
+    #[arg(long, value_name = "N")]
+    instructions: Option<u64>,
+}
+
+/// What a line of the worker's input asks for.
+enum Request {
+    /// The case of a seed.
+    Seed(u64),
+    /// A module as a case.
+    Module { wasm: Vec<u8>, mode: Mode },
+}
+
+/// How a module is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// The engines under test record a trace.
+    Traced,
+    /// They do not.
+    Untraced,
+    /// As a script.
+    Script(Host),
+}
+
+impl Mode {
+    /// All modes, with the word that asks for each.
+    const WORDS: [(Mode, &'static str); 4] = [
+        (Mode::Traced, "traced"),
+        (Mode::Untraced, "untraced"),
+        (Mode::Script(Host::InScript), "script"),
+        (Mode::Script(Host::Standard), "script-with-host"),
+    ];
+}
+
+impl Request {
+    /// The line for a module: a word, and the bytes in hexadecimal digits.
+    fn module(wasm: &[u8], mode: Mode) -> String {
+        let word = Mode::WORDS.iter().find(|(m, _)| *m == mode);
+        let mut line = word.map_or("", |(_, word)| word).to_owned();
+        line.push(' ');
+        for byte in wasm {
+            line.push(char::from_digit((byte >> 4).into(), 16).expect("a digit"));
+            line.push(char::from_digit((byte & 15).into(), 16).expect("a digit"));
+        }
+        line
+    }
+
+    fn parse(line: &str) -> anyhow::Result<Request> {
+        let Some((word, digits)) = line.split_once(' ') else {
+            return Ok(Request::Seed(line.parse().context("seed")?));
+        };
+        let mode = Mode::WORDS.into_iter().find(|(_, w)| *w == word);
+        let pairs = digits.as_bytes().chunks(2);
+        let byte = |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok();
+        let wasm: Option<Vec<u8>> = pairs.map(byte).collect();
+        Ok(Request::Module {
+            wasm: wasm.context("hexadecimal digits")?,
+            mode: mode.context("a mode")?.0,
+        })
+    }
 }
 
 /// The child's side.
 pub fn worker(arguments: Arguments) -> anyhow::Result<Finding> {
     // The terminal sends Ctrl-C to the child as well; the parent decides.
     ctrlc::set_handler(|| {}).context("the handler of Ctrl-C")?;
-    let mut executor = InProcess::from(arguments.mask.runner(&arguments.lineup)?);
+    let lineup = &arguments.lineup;
+    let mut executor = InProcess::from(match arguments.instructions {
+        Some(instructions) => lineup.runner_within(instructions)?,
+        None => arguments.mask.runner(lineup)?,
+    });
+    let mut scripts: Option<(Host, ScriptRunner)> = None;
     for line in stdin().lock().lines() {
-        let seed = line.context("standard input")?.parse().context("seed")?;
-        let mut answer = serde_json::to_string(&executor.run(seed)?)?;
+        let report = match Request::parse(&line.context("standard input")?)? {
+            Request::Seed(seed) => executor.run(seed)?,
+            Request::Module { wasm, mode } => match mode {
+                Mode::Traced => executor.run_module(&wasm, true),
+                Mode::Untraced => executor.run_module(&wasm, false),
+                Mode::Script(host) => {
+                    if !scripts.as_ref().is_some_and(|(of, _)| *of == host) {
+                        let settings = lineup.settings();
+                        let runner = ScriptRunner::new(&lineup.engines, &settings, host)?;
+                        scripts = Some((host, runner));
+                    }
+                    let (_, runner) = scripts.as_ref().expect("it was just made");
+                    caught(|| runner.run(&wasm))
+                }
+            },
+        };
+        let mut answer = serde_json::to_string(&report)?;
         answer.push('\n');
         output::text(&answer)?;
     }
@@ -78,11 +162,39 @@ impl Isolated {
 
 impl Executor for Isolated {
     fn run(&mut self, seed: u64) -> Result<CaseReport, Lost> {
+        self.ask(&seed.to_string())
+    }
+}
+
+/// Judges modules in a child process, as cases.
+pub struct IsolatedJudge {
+    pub isolated: Isolated,
+    pub mode: Mode,
+}
+
+impl Judge for IsolatedJudge {
+    fn judge(&mut self, wasm: &[u8]) -> Result<Option<Signature>, Lost> {
+        let request = Request::module(wasm, self.mode);
+        let report = self.isolated.ask(&request)?;
+        Ok(report.finding.map(|finding| finding.signature))
+    }
+}
+
+impl Isolated {
+    /// Sets a bound on the instructions after which the reference gives a case up.
+    pub fn within(mut self, instructions: u64) -> Isolated {
+        let value = instructions.to_string();
+        self.arguments.extend(["--instructions".to_owned(), value]);
+        self
+    }
+
+    /// The report of the case that a line of the worker's input asks for.
+    fn ask(&mut self, request: &str) -> Result<CaseReport, Lost> {
         let mut worker = match self.worker.take() {
             Some(worker) => worker,
             None => Worker::start(&self.arguments).map_err(|error| Lost(format!("{error:#}")))?,
         };
-        match worker.ask(seed, self.timeout) {
+        match worker.ask(request, self.timeout) {
             Ok(answer) => {
                 self.worker = Some(worker);
                 serde_json::from_str(&answer)
@@ -130,8 +242,8 @@ impl Worker {
         })
     }
 
-    fn ask(&mut self, seed: u64, timeout: Duration) -> Result<String, Silence> {
-        writeln!(self.stdin, "{seed}").map_err(|_| Silence::Died)?;
+    fn ask(&mut self, request: &str, timeout: Duration) -> Result<String, Silence> {
+        writeln!(self.stdin, "{request}").map_err(|_| Silence::Died)?;
         match self.answers.recv_timeout(timeout) {
             Ok(answer) => Ok(answer),
             Err(RecvTimeoutError::Disconnected) => Err(Silence::Died),
@@ -148,15 +260,20 @@ impl Worker {
         let status = self.child.wait();
         let status = status.map_err(|error| Lost(format!("a worker: {error}")))?;
         let stderr = self.stderr.join().unwrap_or_default();
-        let (kind, text) = match silence {
-            Silence::Hung => ("hang", format!("no end within {timeout:?}\n")),
+        let (kind, how, text) = match silence {
+            Silence::Hung => ("hang", None, format!("no end within {timeout:?}\n")),
             // A worker that ends by itself was refused something: no case did that.
             Silence::Died if status.code() == Some(2) => return Err(Lost(stderr)),
-            Silence::Died => ("crash", format!("{}\n{stderr}", describe(status))),
+            Silence::Died => {
+                let how = describe(status);
+                let text = format!("{how}\n{stderr}");
+                ("crash", Some(how), text)
+            }
         };
+        let signature = Signature::other(kind, how.as_deref());
         Ok(CaseReport {
             finding: Some(CaseFinding {
-                kind: Kind::other(kind),
+                signature,
                 text: format!("{kind}: {text}"),
             }),
             ..CaseReport::default()

@@ -40,11 +40,24 @@ fn default_engines() -> Vec<String> {
 impl Lineup {
     /// Sets up the engines.
     pub fn runner(&self) -> Result<CaseRunner, SetupError> {
+        CaseRunner::with_engines(&self.engines, &self.settings())
+    }
+
+    /// Sets up the engines; the reference gives a case up after so many instructions.
+    pub fn runner_within(&self, instructions: u64) -> Result<CaseRunner, SetupError> {
         let settings = Settings {
-            plant: self.plant.clone(),
-            ..Settings::default()
+            instructions: Some(instructions),
+            ..self.settings()
         };
         CaseRunner::with_engines(&self.engines, &settings)
+    }
+
+    /// What the options say of every engine's settings.
+    pub fn settings(&self) -> Settings {
+        Settings {
+            plant: self.plant.clone(),
+            ..Settings::default()
+        }
     }
 
     /// As arguments, as far as they are not the default.

@@ -11,6 +11,8 @@ mod input;
 mod isolate;
 mod lineup;
 mod output;
+mod reduce;
+mod regress;
 mod run;
 mod wast;
 
@@ -47,6 +49,8 @@ enum Command {
     Generate(generate::Arguments),
     Run(run::Arguments),
     Diff(diff::Arguments),
+    Reduce(reduce::Arguments),
+    Regress(regress::Arguments),
     Wast(wast::Arguments),
     #[command(hide = true)]
     Worker(isolate::Arguments),
@@ -69,6 +73,8 @@ pub fn main() -> ExitCode {
         Command::Generate(arguments) => generate::main(arguments),
         Command::Run(arguments) => run::main(arguments),
         Command::Diff(arguments) => diff::main(arguments),
+        Command::Reduce(arguments) => reduce::main(arguments),
+        Command::Regress(arguments) => regress::main(arguments),
         Command::Wast(arguments) => wast::main(arguments),
         Command::Worker(arguments) => isolate::worker(arguments),
     };

@@ -7,7 +7,7 @@
 
 use super::case::{CaseReport, CaseRunner, Finding};
 use super::summary::Summary;
-use crate::compare::Kind;
+use crate::report::Signature;
 use std::collections::BTreeMap;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -23,7 +23,7 @@ pub struct Limits {
     pub executions: Option<u64>,
     /// After this time.
     pub time: Option<Duration>,
-    /// After this many findings.
+    /// After this many findings of different signatures.
     pub findings: Option<u64>,
 }
 
@@ -52,26 +52,38 @@ impl From<CaseRunner> for InProcess {
     }
 }
 
+impl InProcess {
+    /// Runs a module as a case; `traced` says whether the engines under test
+    /// record a trace.
+    pub fn run_module(&self, wasm: &[u8], traced: bool) -> CaseReport {
+        caught(|| self.0.run_module(wasm, traced))
+    }
+}
+
 impl Executor for InProcess {
     fn run(&mut self, seed: u64) -> Result<CaseReport, Lost> {
-        // Each case makes stores of its own, and the engines hold no state that
-        // a panic could leave half-done.
-        let result = panic::catch_unwind(AssertUnwindSafe(|| self.0.run(seed)));
-        Ok(result.unwrap_or_else(|payload| {
-            let message = payload
-                .downcast_ref::<String>()
-                .map(String::as_str)
-                .or(payload.downcast_ref::<&str>().copied())
-                .unwrap_or("without a message");
-            CaseReport {
-                finding: Some(Finding {
-                    kind: Kind::other("panic"),
-                    text: format!("panic: {message}\n"),
-                }),
-                ..CaseReport::default()
-            }
-        }))
+        Ok(caught(|| self.0.run(seed)))
     }
+}
+
+/// Runs a case; a panic is its finding.
+pub fn caught(case: impl FnOnce() -> CaseReport) -> CaseReport {
+    // Each case makes stores of its own, and the engines hold no state that a
+    // panic could leave half-done.
+    panic::catch_unwind(AssertUnwindSafe(case)).unwrap_or_else(|payload| {
+        let message = payload
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or(payload.downcast_ref::<&str>().copied())
+            .unwrap_or("without a message");
+        CaseReport {
+            finding: Some(Finding {
+                signature: Signature::other("panic", Some(message)),
+                text: format!("panic: {message}\n"),
+            }),
+            ..CaseReport::default()
+        }
+    })
 }
 
 /// A finding of a campaign.
@@ -81,6 +93,8 @@ pub struct Found<'a> {
     pub index: u64,
     /// The seed of the case.
     pub seed: u64,
+    /// The size of the module in bytes; 0 if it is not known, after a crash.
+    pub size: usize,
     /// What was found.
     pub finding: &'a Finding,
 }
@@ -182,13 +196,14 @@ fn fold(
                 progress.found(&Found {
                     index,
                     seed: case_seed(summary.seed, index),
+                    size: report.size,
                     finding,
                 })?;
             }
             progress.executed(summary);
             if limits
                 .findings
-                .is_some_and(|most| summary.divergences >= most)
+                .is_some_and(|most| summary.groups.len() as u64 >= most)
             {
                 return Ok(());
             }
@@ -207,7 +222,7 @@ mod tests {
     impl Executor for Fake {
         fn run(&mut self, seed: u64) -> Result<CaseReport, Lost> {
             let finding = seed.is_multiple_of(7).then(|| Finding {
-                kind: Kind::other("fake"),
+                signature: Signature::other(["one", "two", "three"][(seed % 3) as usize], None),
                 text: String::new(),
             });
             Ok(CaseReport {
@@ -266,7 +281,11 @@ mod tests {
         };
         let (one, found_one) = run(1, limits);
         let (four, found_four) = run(4, limits);
-        assert_eq!((found_one.len(), one.divergences), (3, 3));
+        assert_eq!(
+            (one.groups.len(), one.divergences),
+            (3, found_one.len() as u64)
+        );
+        assert_eq!(one.groups, four.groups);
         assert_eq!(found_one, found_four);
         assert_eq!(one.executions, four.executions);
     }

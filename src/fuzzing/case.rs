@@ -2,12 +2,12 @@
 
 use super::instruction::{Instruction, is_stack_switching};
 use super::operator;
-use crate::compare::{Discard, DiscardReason, Kind, Verdict, compare};
+use crate::compare::{Discard, DiscardReason, Verdict, compare};
 use crate::engines::{self, Engine, INSTRUCTIONS, Settings, SetupError};
 use crate::generate::{self, Features, whole};
 use crate::observe::{self, Digest, Hasher, Observation, Outcome, Run};
-use crate::report::Report;
 use crate::report::text::{Palette, render};
+use crate::report::{Report, Signature};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -62,8 +62,8 @@ pub struct CaseReport {
 /// Something found by a case.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
-    /// The kind, for grouping: of a divergence, or `panic`, `crash`, `hang`.
-    pub kind: Kind,
+    /// What marks it, for grouping.
+    pub signature: Signature,
     /// The report as plain text, without the command that reproduces it.
     pub text: String,
 }
@@ -140,7 +140,8 @@ const INSTRUCTION_BOUND: u64 = 20_000_000;
 
 impl CaseRunner {
     /// Sets up the engines of [`engines::names`]. Of `settings`, only a planted bug
-    /// matters here: all else is a case's own choice.
+    /// matters here, and a bound on instructions that replaces the usual one: all else is a
+    /// case's own choice.
     ///
     /// # Errors
     ///
@@ -175,7 +176,7 @@ impl CaseRunner {
         let of_reference = Settings {
             trace: true,
             coverage: true,
-            instructions: Some(INSTRUCTION_BOUND),
+            instructions: Some(settings.instructions.unwrap_or(INSTRUCTION_BOUND)),
             plant: settings.plant.clone(),
             ..Settings::default()
         };
@@ -360,7 +361,7 @@ fn enter(wasm: &[u8], compared: &Compared, report: &mut CaseReport) {
             let (left, right) = (&other.observation, &compared.reference.observation);
             let explained = Report::new(wasm, left, right, divergence, None);
             report.finding = Some(Finding {
-                kind: divergence.kind.clone(),
+                signature: explained.signature(),
                 text: render(&explained, Palette::plain()),
             });
         }

@@ -13,12 +13,16 @@ mod campaign;
 mod case;
 mod instruction;
 mod operator;
+mod script;
 mod summary;
 mod target;
 
-pub use campaign::{Executor, Found, InProcess, Limits, Lost, Progress, campaign, case_seed};
+pub use campaign::{
+    Executor, Found, InProcess, Limits, Lost, Progress, campaign, case_seed, caught,
+};
 pub use case::{CaseReport, CaseRunner, Compared, Finding, Nanoseconds, Stages, case_module};
 pub use instruction::Instruction;
 pub use operator::ProposalCount;
+pub use script::ScriptRunner;
 pub use summary::{Executed, LeafCoverage, OutcomeCount, Share, Summary};
 pub use target::{compile, differential, oracle, oracle_bytes, wasmi};

@@ -5,6 +5,7 @@ use super::instruction::Instruction;
 use super::operator::{ProposalCount, by_proposal};
 use crate::compare::DiscardReason;
 use crate::observe::{Digest, Hasher};
+use crate::report::Signature;
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,8 +19,8 @@ pub struct Summary {
     pub executions: u64,
     /// The number of cases with a finding.
     pub divergences: u64,
-    /// The number of findings of each kind.
-    pub kinds: BTreeMap<String, u64>,
+    /// The number of findings of each signature: likely one bug each.
+    pub groups: BTreeMap<Signature, u64>,
     /// The number of discarded cases by reason, with the first message of each.
     pub discards: BTreeMap<DiscardReason, (u64, String)>,
     /// The number of cases whose comparison a limit ended early.
@@ -98,7 +99,7 @@ impl Summary {
         self.executions += 1;
         if let Some(finding) = &report.finding {
             self.divergences += 1;
-            *self.kinds.entry(finding.kind.to_string()).or_default() += 1;
+            *self.groups.entry(finding.signature.clone()).or_default() += 1;
         }
         if let Some((reason, message)) = &report.discard {
             let first = || (0, message.clone());
@@ -153,6 +154,19 @@ impl Summary {
     /// The number of calls.
     pub fn calls(&self) -> u64 {
         self.outcomes.values().map(|outcome| outcome.calls).sum()
+    }
+
+    /// The groups of findings as JSON objects.
+    fn groups_with_counts(&self) -> Vec<serde_json::Value> {
+        let group = |(signature, findings): (&Signature, &u64)| {
+            serde_json::json!({
+                "kind": signature.kind,
+                "engines": signature.engines,
+                "at": signature.at,
+                "findings": findings,
+            })
+        };
+        self.groups.iter().map(group).collect()
     }
 
     /// Cases per second of the whole campaign.
@@ -218,7 +232,7 @@ impl Serialize for Summary {
         object.serialize_field("seed", &self.seed)?;
         object.serialize_field("executions", &self.executions)?;
         object.serialize_field("divergences", &self.divergences)?;
-        object.serialize_field("kinds", &self.kinds)?;
+        object.serialize_field("groups", &self.groups_with_counts())?;
         object.serialize_field("discarded", &self.discarded())?;
         object.serialize_field("discards", &discards)?;
         object.serialize_field("cut", &self.cut)?;

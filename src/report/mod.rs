@@ -8,10 +8,12 @@
 mod align;
 mod describe;
 pub mod html;
+mod signature;
 mod source;
 mod stacks;
 pub mod text;
 
+pub use signature::Signature;
 pub use source::{Excerpt, Line};
 
 use crate::compare::{Difference, Divergence, Place, align};

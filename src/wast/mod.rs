@@ -8,9 +8,12 @@
 //! such import is an item of the toolkit's standard host
 //! ([`crate::engines::standard_host`]).
 
+mod case;
 mod directive;
 mod expect;
 mod spectest;
+
+pub use case::{CaseScriptError, Host, case_script};
 
 use crate::engines::Engine;
 use serde::Serialize;

@@ -1,0 +1,185 @@
+//! `switchback reduce`: a module that shows the same and is small.
+
+use super::isolate::{Isolated, IsolatedJudge, Mode};
+use super::lineup::{Lineup, Mask};
+use super::{Finding, input, output};
+use anyhow::{Context, anyhow, bail};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use switchback::reduce::{Judge, Measure, Progress, Reduced, reduce};
+use switchback::report::Signature;
+
+/// Make a module small that shows a difference, a crash or a hang.
+///
+/// The result shows the same: the same kind of difference, between the same
+/// engines, at the same instruction. A generated module is first reduced by the
+/// plan that it was made from, then operator by operator. Every candidate runs in
+/// a child process. The same module gives the same result, unless the time is up.
+#[derive(Args)]
+pub struct Arguments {
+    /// The module, in the binary or the text format.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Where to write the result, as text if the name ends with `.wat`
+    /// [default: FILE with the extension .reduced.wasm].
+    #[arg(short, long, value_name = "OUT")]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    search: Search,
+    /// Write one JSON object instead of the result's text.
+    #[arg(long)]
+    json: bool,
+}
+
+/// How a reduction is run; `regress` has the same.
+#[derive(Args)]
+pub struct Search {
+    #[command(flatten)]
+    pub lineup: Lineup,
+    /// Stop after this time, with the smallest module so far.
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
+    pub time: Duration,
+    /// Count a candidate that takes longer than this as a hang.
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = humantime::parse_duration)]
+    pub timeout: Duration,
+}
+
+/// The JSON form.
+#[derive(Serialize)]
+struct Json<'a> {
+    path: &'a Path,
+    signature: &'a Signature,
+    before: Measure,
+    after: Measure,
+    judged: u64,
+    finished: bool,
+    seconds: f64,
+}
+
+pub fn main(arguments: Arguments) -> anyhow::Result<Finding> {
+    let start = Instant::now();
+    let wasm = input::module(&arguments.file)?;
+    let path = arguments
+        .output
+        .clone()
+        .unwrap_or_else(|| arguments.file.with_extension("reduced.wasm"));
+    let mut judge = arguments.search.judge(&arguments.file, &wasm)?;
+    let reduced = arguments.search.run(&arguments.file, &wasm, &mut judge)?;
+    let text = wasmprinter::print_bytes(&reduced.wasm).context("the result as text")?;
+    let contents = match path.extension() {
+        Some(extension) if extension == "wat" => text.as_bytes(),
+        _ => &reduced.wasm,
+    };
+    fs::write(&path, contents).with_context(|| path.display().to_string())?;
+    if arguments.json {
+        output::json(&Json {
+            path: &path,
+            signature: &reduced.signature,
+            before: reduced.before,
+            after: reduced.after,
+            judged: reduced.judged,
+            finished: reduced.finished,
+            seconds: start.elapsed().as_secs_f64(),
+        })?;
+    } else {
+        output::text(&text)?;
+        anstream::eprintln!("{}", summary(&reduced, &path, &arguments.search));
+    }
+    Ok(Finding::Nothing)
+}
+
+/// What was done, in a few lines.
+fn summary(reduced: &Reduced, path: &Path, search: &Search) -> String {
+    let Reduced { before, after, .. } = reduced;
+    let mut text = format!(
+        "{}: {} of {} instructions, {} of {} bytes, after {} judgements\nit still shows: {}",
+        path.display(),
+        after.instructions,
+        before.instructions,
+        after.bytes,
+        before.bytes,
+        reduced.judged,
+        reduced.signature
+    );
+    if !reduced.finished {
+        let time = humantime::format_duration(search.time);
+        text += &format!("\nthe time ({time}) was up: more may give a smaller one");
+    }
+    text
+}
+
+/// The number of instructions after which the reference gives a candidate up:
+/// more than nearly all cases have, and quick to reach for a candidate that a
+/// step made endless.
+const INSTRUCTIONS: u64 = 1_000_000;
+
+impl Search {
+    /// An executor in a child process.
+    pub fn isolated(&self) -> Isolated {
+        Isolated::new(&self.lineup, &Mask::default(), self.timeout)
+    }
+
+    /// A judge under whom the module shows something: with traces if it does so
+    /// with them, and with the quicker bound on instructions if that suffices.
+    fn judge(&self, path: &Path, wasm: &[u8]) -> anyhow::Result<IsolatedJudge> {
+        for (mode, instructions) in [
+            (Mode::Traced, Some(INSTRUCTIONS)),
+            (Mode::Untraced, Some(INSTRUCTIONS)),
+            (Mode::Traced, None),
+            (Mode::Untraced, None),
+        ] {
+            let isolated = self.isolated();
+            let mut judge = IsolatedJudge {
+                isolated: match instructions {
+                    Some(instructions) => isolated.within(instructions),
+                    None => isolated,
+                },
+                mode,
+            };
+            if judge.judge(wasm)?.is_some() {
+                return Ok(judge);
+            }
+        }
+        bail!(
+            "{}: the engines agree, so there is nothing to reduce",
+            path.display()
+        )
+    }
+
+    /// Runs a reduction with a progress line.
+    pub fn run(&self, path: &Path, wasm: &[u8], judge: &mut dyn Judge) -> anyhow::Result<Reduced> {
+        let style = ProgressStyle::with_template("{elapsed_precise} {msg}");
+        let bar = ProgressBar::new_spinner()
+            .with_style(style.expect("the template above is well-formed"));
+        let mut watch = Watch {
+            bar,
+            start: Instant::now(),
+            time: self.time,
+        };
+        let reduced = reduce(wasm, judge, &mut watch);
+        watch.bar.finish_and_clear();
+        reduced.map_err(|error| anyhow!("{}: {error}", path.display()))
+    }
+}
+
+/// Shows the progress, and ends the reduction when the time is up.
+struct Watch {
+    bar: ProgressBar,
+    start: Instant,
+    time: Duration,
+}
+
+impl Progress for Watch {
+    fn step(&mut self, judged: u64, best: Measure) -> bool {
+        self.bar.set_message(format!(
+            "{} instructions, {} bytes left  {judged} judgements",
+            best.instructions, best.bytes
+        ));
+        self.bar.tick();
+        self.start.elapsed() < self.time
+    }
+}

@@ -1,0 +1,103 @@
+//! The smallest module so far, and the one way to a smaller one.
+
+use super::module::validate;
+use super::{Judge, Measure, Progress};
+use crate::fuzzing::Lost;
+use crate::report::Signature;
+use std::collections::HashSet;
+use xxhash_rust::xxh3::xxh3_128;
+
+/// Why a reduction ends before nothing more can be taken away.
+pub(super) enum Ended {
+    /// It was stopped.
+    Stopped,
+    /// No module can be judged any more.
+    Lost(Lost),
+}
+
+/// The state of a reduction.
+pub(super) struct State<'a> {
+    best: Vec<u8>,
+    measure: Measure,
+    /// No result may be larger than the input was.
+    most_bytes: usize,
+    signature: Signature,
+    judge: &'a mut dyn Judge,
+    progress: &'a mut dyn Progress,
+    judged: u64,
+    /// Digests of what was judged in vain: different steps often lead to the same module.
+    rejected: HashSet<u128>,
+}
+
+impl<'a> State<'a> {
+    pub(super) fn new(
+        wasm: &[u8],
+        measure: Measure,
+        signature: Signature,
+        judge: &'a mut dyn Judge,
+        progress: &'a mut dyn Progress,
+    ) -> State<'a> {
+        State {
+            best: wasm.to_vec(),
+            measure,
+            most_bytes: measure.bytes,
+            signature,
+            judge,
+            progress,
+            judged: 1,
+            rejected: HashSet::new(),
+        }
+    }
+
+    /// The smallest module so far.
+    pub(super) fn best(&self) -> &[u8] {
+        &self.best
+    }
+
+    pub(super) fn into_best(self) -> Vec<u8> {
+        self.best
+    }
+
+    pub(super) fn measure(&self) -> Measure {
+        self.measure
+    }
+
+    pub(super) fn judged(&self) -> u64 {
+        self.judged
+    }
+
+    /// Takes a candidate if it is valid, smaller, and shows the same; says whether it did.
+    pub(super) fn offer(&mut self, candidate: Vec<u8>) -> Result<bool, Ended> {
+        let Ok(measure) = Measure::of(&candidate) else {
+            return Ok(false);
+        };
+        let stripped = candidate.len() < self.best.len() && measure == self.measure;
+        if measure.bytes > self.most_bytes || (measure >= self.measure && !stripped) {
+            return Ok(false);
+        }
+        let shows = self.shows_the_same(&candidate)?;
+        if shows {
+            self.best = candidate;
+            self.measure = measure;
+        }
+        Ok(shows)
+    }
+
+    /// Whether a module is valid and shows what the input showed, whatever its size.
+    pub(super) fn shows_the_same(&mut self, wasm: &[u8]) -> Result<bool, Ended> {
+        let digest = xxh3_128(wasm);
+        if self.rejected.contains(&digest) || validate(wasm).is_err() {
+            return Ok(false);
+        }
+        if !self.progress.step(self.judged, self.measure) {
+            return Err(Ended::Stopped);
+        }
+        self.judged += 1;
+        let shown = self.judge.judge(wasm).map_err(Ended::Lost)?;
+        let same = shown.as_ref() == Some(&self.signature);
+        if !same {
+            self.rejected.insert(digest);
+        }
+        Ok(same)
+    }
+}

@@ -1,0 +1,208 @@
+//! From a finding to a small module and to a permanent test, over the command line.
+
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use switchback::engines::{self, Settings};
+use switchback::wast::run_script;
+use tempfile::TempDir;
+
+/// A bug that nearly every generated module shows, in outcomes too.
+const PLANT: &str = "first-clause-only";
+
+fn switchback(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_switchback"))
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+fn text(bytes: &[u8]) -> &str {
+    str::from_utf8(bytes).unwrap()
+}
+
+/// A finding of the planted bug, in a folder.
+fn finding(folder: &Path) -> String {
+    let out = folder.join("findings");
+    let out = out.to_str().unwrap();
+    let limits = ["--execs", "50", "--max-findings", "1", "--seed", "1"];
+    let mut arguments = vec!["fuzz", "--plant", PLANT, "--out", out];
+    arguments.extend(limits);
+    assert_eq!(switchback(&arguments).status.code(), Some(1));
+    let path = Path::new(out).join("000.wasm");
+    path.to_str().unwrap().to_owned()
+}
+
+fn is_error(output: &Output, parts: &[&str]) {
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert_eq!(stderr.matches("error:").count(), 1, "{stderr}");
+    for part in parts {
+        assert!(stderr.contains(part), "{part:?} is not in {stderr}");
+    }
+}
+
+#[test]
+fn a_finding_becomes_small_and_shows_the_same_again() {
+    let folder = TempDir::new().unwrap();
+    let path = finding(folder.path());
+    let reduce = |name: &str| -> (PathBuf, Value) {
+        let out = folder.path().join(name);
+        let arguments = [
+            "reduce", &path, "--json", "--time", "10m", "--plant", PLANT, "-o",
+        ];
+        let mut arguments = arguments.to_vec();
+        arguments.push(out.to_str().unwrap());
+        let output = switchback(&arguments);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        (out, serde_json::from_slice(&output.stdout).unwrap())
+    };
+    let (once, json) = reduce("once.wasm");
+    let (again, _) = reduce("again.wasm");
+    assert_eq!(fs::read(&once).unwrap(), fs::read(&again).unwrap());
+    assert_eq!(json["finished"], true);
+    assert!(
+        json["after"]["instructions"].as_u64().unwrap() <= 40,
+        "{json}"
+    );
+    assert!(fs::metadata(&once).unwrap().len() < fs::metadata(&path).unwrap().len());
+
+    let once = once.to_str().unwrap();
+    let diff = switchback(&["diff", once, "--json", "--plant", PLANT]);
+    assert_eq!(diff.status.code(), Some(1));
+    let diff: Value = serde_json::from_slice(&diff.stdout).unwrap();
+    assert_eq!(diff["first_divergence"]["kind"], json["signature"]["kind"]);
+    assert_eq!(switchback(&["diff", once]).status.code(), Some(0));
+}
+
+#[test]
+fn a_finding_becomes_a_test_that_fails_with_the_bug_and_passes_without() {
+    let folder = TempDir::new().unwrap();
+    let path = finding(folder.path());
+    let out = folder.path().join("regressions");
+    let arguments = [
+        "regress",
+        &path,
+        "--plant",
+        PLANT,
+        "--time",
+        "10m",
+        "--name",
+        "the-bug",
+        "--out",
+        out.to_str().unwrap(),
+    ];
+    let regress = switchback(&arguments);
+    assert_eq!(regress.status.code(), Some(0), "{}", text(&regress.stderr));
+    assert!(
+        text(&regress.stderr).contains("it fails now"),
+        "{}",
+        text(&regress.stderr)
+    );
+    let script = out.join("the-bug.wast");
+    let script_text = fs::read_to_string(&script).unwrap();
+    assert!(script_text.lines().count() <= 60, "{script_text}");
+
+    let failed = |engine: &str, plant: Option<&str>| {
+        let settings = Settings {
+            plant: plant.map(str::to_owned),
+            ..Settings::default()
+        };
+        let engine = engines::create(engine, &settings).unwrap();
+        run_script("the-bug", &script_text, engine.as_ref())
+            .unwrap()
+            .failed
+    };
+    assert!(failed("compiled", Some(PLANT)) > 0, "{script_text}");
+    assert_eq!(
+        (failed("compiled", None), failed("oracle", None)),
+        (0, 0),
+        "{script_text}"
+    );
+
+    // What is there is not overwritten.
+    is_error(&switchback(&arguments), &["the-bug.wast", "already"]);
+}
+
+#[test]
+fn what_agrees_has_nothing_to_reduce() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("fine.wat");
+    fs::write(&path, "(module (func (export \"f\")))").unwrap();
+    let path = path.to_str().unwrap();
+    is_error(
+        &switchback(&["reduce", path]),
+        &["fine.wat", "nothing to reduce"],
+    );
+    is_error(
+        &switchback(&["regress", path, "--name", "x"]),
+        &["fine.wat", "all agree"],
+    );
+    is_error(
+        &switchback(&["regress", path, "--name", "../x"]),
+        &["--name"],
+    );
+    is_error(&switchback(&["reduce", "no-such.wasm"]), &["no-such.wasm"]);
+}
+
+/// Nothing is done within a microsecond, so every candidate is a hang: nothing of the module is needed.
+#[test]
+fn a_hang_is_reduced_in_a_child_process() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("m.wat");
+    let module = "(module (memory 1) (func (export \"f\") (drop (memory.grow (i32.const 1)))))";
+    fs::write(&path, module).unwrap();
+    let path = path.to_str().unwrap();
+    let output = switchback(&["reduce", path, "--timeout", "1us", "--time", "10m"]);
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
+    assert!(
+        stderr.contains("still shows: hang") && stderr.contains("0 of 3 instructions"),
+        "{stderr}"
+    );
+    // Without --output the result is beside the module.
+    let reduced = fs::read(folder.path().join("m.reduced.wasm")).unwrap();
+    assert_eq!(reduced, b"\0asm\x01\0\0\0");
+}
+
+/// A campaign counts all findings of one bug, and keeps a few.
+#[test]
+fn findings_of_one_bug_are_one_group() {
+    let folder = TempDir::new().unwrap();
+    let out = folder.path().join("findings");
+    let arguments = [
+        "fuzz",
+        "--plant",
+        PLANT,
+        "--execs",
+        "60",
+        "--seed",
+        "1",
+        "--json",
+        "--out",
+        out.to_str().unwrap(),
+    ];
+    let output = switchback(&arguments);
+    let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let groups = json["groups"].as_array().unwrap();
+    let findings = json["findings"].as_array().unwrap();
+    let sum: u64 = groups
+        .iter()
+        .map(|group| group["findings"].as_u64().unwrap())
+        .sum();
+    assert_eq!(json["divergences"], sum);
+    assert!(groups.len() as u64 * 2 < sum, "{json}");
+    for group in groups {
+        let same = |finding: &&Value| {
+            ["kind", "engines", "at"]
+                .iter()
+                .all(|key| finding[key] == group[key])
+        };
+        let kept = findings.iter().filter(same).count() as u64;
+        assert_eq!(kept, group["findings"].as_u64().unwrap().min(3), "{group}");
+    }
+    for finding in findings {
+        assert!(Path::new(finding["path"].as_str().unwrap()).exists());
+    }
+}
