@@ -129,15 +129,17 @@ fn run_file(path: &Path, engine: &str) -> Result<(), Failed> {
     run(&path.display().to_string(), &text, engine)
 }
 
-/// Runs a script on an engine, in all ways in which the engine finds traps.
+/// Runs a script on an engine, in all ways in which the engine finds traps, and with the switches of stacks as a release build
+/// makes them.
 fn run(name: &str, text: &str, engine: &str) -> Result<(), Failed> {
-    let checks: &[bool] = match engine {
-        "compiled" => &[false, true],
-        _ => &[false],
+    let ways: &[(bool, bool)] = match engine {
+        "compiled" => &[(false, false), (true, false), (false, true)],
+        _ => &[(false, false)],
     };
-    for &explicit_checks in checks {
+    for &(explicit_checks, unchecked_switches) in ways {
         let settings = Settings {
             explicit_checks,
+            unchecked_switches,
             ..Settings::default()
         };
         let engine = engines::create(engine, &settings)?;
@@ -145,7 +147,10 @@ fn run(name: &str, text: &str, engine: &str) -> Result<(), Failed> {
         if result.failed != 0 {
             let lines: Vec<_> = result.failure_lines().collect();
             let lines = lines.join("\n");
-            return Err(format!("with explicit checks: {explicit_checks}\n{lines}").into());
+            return Err(format!(
+                "with explicit checks: {explicit_checks}, unchecked switches: {unchecked_switches}\n{lines}"
+            )
+            .into());
         }
     }
     Ok(())

@@ -87,6 +87,7 @@ pub struct Config {
     pub(crate) gc_zeal: u32,
     pub(crate) native_unwind_info: bool,
     pub(crate) check_switches: bool,
+    pub(crate) inline_switches: bool,
     #[cfg(feature = "planted-bugs")]
     pub(crate) planted: Option<crate::PlantedBug>,
 }
@@ -107,6 +108,7 @@ impl Default for Config {
             gc_zeal: 0,
             native_unwind_info: true,
             check_switches: cfg!(debug_assertions),
+            inline_switches: true,
             #[cfg(feature = "planted-bugs")]
             planted: None,
         }
@@ -168,6 +170,24 @@ impl Config {
     pub fn check_switches(&mut self, on: bool) -> &mut Self {
         self.check_switches = on;
         self
+    }
+
+    /// Whether resuming and suspending do their bookkeeping in machine code (the default) or in functions of the runtime, which is
+    /// slower. Nothing else depends on it. Engines that do more than the bookkeeping at a switch (tracing, collecting, checking
+    /// themselves) call the runtime anyway.
+    pub fn inline_switches(&mut self, on: bool) -> &mut Self {
+        self.inline_switches = on;
+        self
+    }
+
+    /// Whether stubs do a switch's bookkeeping without the runtime: whatever the runtime's functions do beyond it must be off.
+    pub(crate) fn inlines_switches(&self) -> bool {
+        #[cfg(feature = "planted-bugs")]
+        let planted = self.planted.is_some();
+        #[cfg(not(feature = "planted-bugs"))]
+        let planted = false;
+        let more = self.trace || self.check_switches || self.gc_zeal > 0 || planted;
+        self.inline_switches && !more && !crate::runtime::sanitizer::ENABLED
     }
 
     /// Whether the system's unwinder and gdb are told of the frames of compiled code (the default), so that `std::backtrace` in a

@@ -19,6 +19,13 @@ fn engines() -> Vec<Engine> {
                 config.signals_based_traps(signals);
                 engines.push(Engine::new(&config).expect("the engine can be made"));
             }
+            // Checks stand in the runtime, so without them the stubs can do without it: or not.
+            for inline in [true, false] {
+                let mut config = Config::new();
+                config.opt_level(opt_level).regalloc(regalloc);
+                config.check_switches(false).inline_switches(inline);
+                engines.push(Engine::new(&config).expect("the engine can be made"));
+            }
         }
     }
     engines

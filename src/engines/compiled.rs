@@ -39,6 +39,9 @@ impl Compiled {
             ..compiled::Limits::default()
         });
         config.signals_based_traps(!settings.explicit_checks);
+        if settings.unchecked_switches {
+            config.check_switches(false);
+        }
         // No host function of ours looks at its callers, and compiling is what a campaign's time goes into.
         config.native_unwind_info(false);
         plant(&mut config, settings);

@@ -38,6 +38,8 @@ pub struct Settings {
     pub plant: Option<String>,
     /// Find traps by explicit checks, in an engine that otherwise lets the hardware find them.
     pub explicit_checks: bool,
+    /// Let no switch of stacks be checked, in an engine that checks them in debug builds: it may then make them in another way.
+    pub unchecked_switches: bool,
 }
 
 /// The size in pages that `memory.grow` can reach, on every engine. Small, so that

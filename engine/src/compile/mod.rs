@@ -81,7 +81,11 @@ impl Engine {
             ));
         }
         let isa = isa(&config)?;
-        let stubs = Stubs::compile(&*isa, &config)?;
+        // Stubs are few and run often: whatever modules get, these are worth the best code.
+        let mut best = config.clone();
+        best.opt_level(OptLevel::Speed)
+            .regalloc(RegallocAlgorithm::Backtracking);
+        let stubs = Stubs::compile(&*self::isa(&best)?, &config)?;
         let trampolines = TrampolineCode::common(&*isa, &config)?;
         if config.signals_based_traps {
             traps::install();

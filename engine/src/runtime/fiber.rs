@@ -69,32 +69,58 @@ impl Control {
 
 /// What a clause of a handler list handles (`hdl` in the specification).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
 pub(crate) enum ClauseKind {
     /// `(on t $l)`
-    Suspend,
+    Suspend = 0,
     /// `(on t switch)`
-    Switch,
+    Switch = 1,
 }
 
 /// One clause of a resume site; the tag is an index of the module that the site stands in.
 #[derive(Clone, Copy, Debug)]
+#[repr(C)]
 pub(crate) struct HandlerClause {
     pub kind: ClauseKind,
     pub tag: u32,
+    /// Where the site's vmctx has the tag's identity.
+    pub tag_offset: u32,
 }
 
 /// The clauses of one resume site. Owned by the module, so that compiled code can name it by address.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct HandlerList {
-    pub clauses: Box<[HandlerClause]>,
+    /// For stubs: where the clauses are.
+    pub first: *const HandlerClause,
+    /// For stubs: how many there are.
+    pub len: usize,
+    _clauses: Box<[HandlerClause]>,
 }
 
+// SAFETY: `first` points into `_clauses`, which nobody changes.
+unsafe impl Send for HandlerList {}
+// SAFETY: as above.
+unsafe impl Sync for HandlerList {}
+
 impl HandlerList {
+    pub fn new(clauses: Box<[HandlerClause]>) -> Self {
+        HandlerList {
+            first: clauses.as_ptr(),
+            len: clauses.len(),
+            _clauses: clauses,
+        }
+    }
+
+    pub fn clauses(&self) -> &[HandlerClause] {
+        // SAFETY: `new` has taken both from `_clauses`, which lives as long. Read through the pointer that stubs read through.
+        unsafe { std::slice::from_raw_parts(self.first, self.len) }
+    }
+
     /// A list without clauses, for bugs that lose handlers.
     pub fn none() -> *const HandlerList {
-        static NONE: std::sync::LazyLock<HandlerList> = std::sync::LazyLock::new(|| HandlerList {
-            clauses: Box::default(),
-        });
+        static NONE: std::sync::LazyLock<HandlerList> =
+            std::sync::LazyLock::new(|| HandlerList::new(Box::default()));
         &raw const *NONE
     }
 }

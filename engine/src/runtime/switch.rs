@@ -53,7 +53,7 @@ pub(crate) unsafe fn find_handler(
             debug_assert_eq!((*fiber).canary, CANARY);
             (&*(*fiber).handlers, (*fiber).handler_vmctx, (*fiber).parent)
         };
-        for (index, clause) in list.clauses.iter().enumerate() {
+        for (index, clause) in list.clauses().iter().enumerate() {
             // SAFETY: as above.
             let clause_tag = unsafe { super::instance::tag_of(vmctx, clause.tag) };
             // SAFETY: as above.

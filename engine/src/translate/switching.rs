@@ -273,18 +273,19 @@ impl FuncTranslator<'_, '_> {
         let clauses = table
             .handlers
             .iter()
-            .map(|handle| match *handle {
-                Handle::OnLabel { tag, .. } => HandlerClause {
-                    kind: ClauseKind::Suspend,
+            .map(|handle| {
+                let (kind, tag) = match *handle {
+                    Handle::OnLabel { tag, .. } => (ClauseKind::Suspend, tag),
+                    Handle::OnSwitch { tag } => (ClauseKind::Switch, tag),
+                };
+                HandlerClause {
+                    kind,
                     tag,
-                },
-                Handle::OnSwitch { tag } => HandlerClause {
-                    kind: ClauseKind::Switch,
-                    tag,
-                },
+                    tag_offset: self.offsets().tag(tag) as u32,
+                }
             })
             .collect();
-        let list = Box::new(HandlerList { clauses });
+        let list = Box::new(HandlerList::new(clauses));
         let address = &raw const *list as u64;
         self.env.handler_lists.push(list);
         self.iconst(address)
