@@ -146,22 +146,40 @@ impl Cx<'_> {
             .if_(BlockType::Empty);
     }
 
+    /// One of the module's memories, and the type of its addresses.
+    fn some_memory(&self, body: &mut Body) -> (u32, ValType) {
+        let features = self.plan.features;
+        let memory = if features.multi_memory {
+            body.pick(2)
+        } else {
+            0
+        };
+        (memory, super::leaf::address(&features, memory))
+    }
+
     pub(super) fn grow(&mut self, body: &mut Body) {
-        body.emit().i32_const(1).memory_grow(0);
-        self.sink(body, &[ValType::I32]);
+        let (memory, address) = self.some_memory(body);
+        number(body, address, 1);
+        body.emit().memory_grow(memory);
+        self.sink(body, &[address]);
     }
 
     pub(super) fn touch(&mut self, body: &mut Body) {
+        let (memory, address) = self.some_memory(body);
         // The end of the memory moves when another stack grows it: a stale base or bound shows here.
         let end = |body: &mut Body| {
-            body.emit()
-                .memory_size(0)
-                .i32_const(PAGE_SHIFT)
-                .i32_shl()
-                .i32_const(8)
-                .i32_sub();
+            body.emit().memory_size(memory);
+            number(body, address, PAGE_SHIFT);
+            if address == ValType::I64 {
+                body.emit().i64_shl().i64_const(8).i64_sub();
+            } else {
+                body.emit().i32_shl().i32_const(8).i32_sub();
+            }
         };
-        let memarg = memarg(0, 3);
+        let memarg = MemArg {
+            target: MemArgTarget::Memory(memory),
+            ..memarg(0, 3)
+        };
         end(body);
         self.push(body, &[ValType::I64]);
         body.emit().i64_store(memarg);
@@ -323,6 +341,15 @@ impl Cx<'_> {
         }
         self.sink(body, &params);
         body.emit().end();
+    }
+}
+
+/// Pushes a number as an `i32` or `i64`.
+fn number(body: &mut Body, ty: ValType, number: i32) {
+    if ty == ValType::I64 {
+        body.emit().i64_const(number.into());
+    } else {
+        body.emit().i32_const(number);
     }
 }
 

@@ -1,15 +1,16 @@
 //! Builds the module that a plan describes: all sections, from all emitters, the same for the same plan and blobs.
 
+use super::Features;
 use super::body::Body;
 use super::cx::{Cx, FUEL, LEAF_TABLES, STACK_ROOM};
-use super::leaf::{EXTERNALS, FUNCTIONS, MEMORY, globals};
+use super::leaf::{EXTERNALS, FUNCTIONS, globals, memories};
 use super::plan::{Call, End, Plan, Script, TaskBody};
 use std::borrow::Cow;
 use wasm_encoder::{
     CodeSection, ConstExpr, DataCountSection, DataSection, ElementSection, Elements, EntityType,
     ExportKind, ExportSection, FunctionSection, GlobalSection, GlobalType, HeapType, ImportSection,
-    MemorySection, MemoryType, Module, RefType, StartSection, TableSection, TableType, TagKind,
-    TagSection, TagType, ValType,
+    MemorySection, Module, RefType, StartSection, TableSection, TableType, TagKind, TagSection,
+    TagType, ValType,
 };
 
 /// The passive data segment, which leaves copy from.
@@ -108,7 +109,7 @@ pub(super) fn build(plan: &Plan, blobs: &[impl AsRef<[u8]>]) -> Built {
     module
         .section(&functions)
         .section(&cx.tables())
-        .section(&memory());
+        .section(&memory_section(&plan.features));
     if !tags.is_empty() {
         module.section(&tags);
     }
@@ -317,16 +318,11 @@ impl Cx<'_> {
     }
 }
 
-fn memory() -> MemorySection {
+fn memory_section(features: &Features) -> MemorySection {
     let mut section = MemorySection::new();
-    let (minimum, maximum) = (MEMORY.0, Some(MEMORY.1));
-    section.memory(MemoryType {
-        minimum,
-        maximum,
-        memory64: false,
-        shared: false,
-        page_size_log2: None,
-    });
+    for memory in memories(features) {
+        section.memory(memory);
+    }
     section
 }
 

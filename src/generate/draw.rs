@@ -12,9 +12,19 @@ mod script;
 
 /// Draws a plan and the blobs of its leaves.
 pub(super) fn plan(unstructured: &mut Unstructured<'_>, config: &Config) -> (Plan, Vec<Vec<u8>>) {
-    let mut draw = Draw { unstructured };
+    // Looked at, not taken: whoever draws nothing of these features gets the modules that there would be without them.
+    let mut entropy = [0; 8];
+    let head = unstructured.peek_bytes(unstructured.len().min(8));
+    for (to, from) in entropy.iter_mut().zip(head.unwrap_or_default()) {
+        *to = *from;
+    }
+    let features = config.features.drawn(u64::from_le_bytes(entropy));
+    let mut draw = Draw {
+        unstructured,
+        vectors: features.simd,
+    };
     let mut plan = Plan {
-        features: config.features,
+        features,
         types: TypeStyle {
             grouped: draw.chance(40),
             conts_first: draw.chance(50),
@@ -64,6 +74,8 @@ pub(super) fn plan(unstructured: &mut Unstructured<'_>, config: &Config) -> (Pla
 /// Choices from bytes. Once they are used up, everything is the first and smallest choice.
 struct Draw<'u, 'b> {
     unstructured: &'u mut Unstructured<'b>,
+    /// Whether vectors are among the types.
+    vectors: bool,
 }
 
 impl Draw<'_, '_> {
@@ -131,6 +143,7 @@ impl Draw<'_, '_> {
     fn ty(&mut self, families: u8) -> ValueType {
         use ValueType::*;
         let cont = if families == 0 { 0 } else { 8 };
+        let vector = if self.vectors { 24 } else { 0 };
         let ty = self.weighted(&[
             (30, I32),
             (16, I64),
@@ -140,6 +153,7 @@ impl Draw<'_, '_> {
             (5, ExternRef),
             (6, ExnRef),
             (cont, ContRef(0)),
+            (vector, V128),
         ]);
         match ty {
             ContRef(_) => ContRef(self.below(u32::from(families)) as u8),

@@ -119,8 +119,41 @@ impl Default for Features {
             subtyping: true,
             stack_switching: true,
             exceptions: true,
+            simd: true,
+            relaxed_simd: true,
+            memory64: true,
+            multi_memory: true,
+            wide_arithmetic: true,
             select_of_zero_test: true,
             ..Features::NONE
+        }
+    }
+}
+
+impl Features {
+    /// The features of one woven module. Of those that few instructions need, most modules do without: what is there meets the
+    /// more often, and modules stay small. `entropy` may have any bits.
+    #[must_use]
+    pub(super) fn drawn(self, entropy: u64) -> Features {
+        // Multiplied, the upper bits depend on all of them.
+        let mut bits = entropy.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mut one_in = |n: u64| {
+            bits = bits.rotate_left(17).wrapping_mul(0x2545_f491_4f6c_dd1d);
+            (bits >> 40).is_multiple_of(n)
+        };
+        let simd = one_in(4);
+        let relaxed_simd = simd & one_in(2);
+        let wide_arithmetic = one_in(6);
+        let multi_memory = one_in(5);
+        let memory64 = multi_memory & one_in(2);
+        Features {
+            simd: self.simd && simd,
+            relaxed_simd: self.relaxed_simd && self.simd && relaxed_simd,
+            wide_arithmetic: self.wide_arithmetic && wide_arithmetic,
+            multi_memory: self.multi_memory && multi_memory,
+            // The second memory is the one with such addresses.
+            memory64: self.memory64 && self.multi_memory && memory64,
+            ..self
         }
     }
 }

@@ -333,6 +333,7 @@ pub(super) fn fix_types(
         *ty = match *ty {
             ValueType::F32 if !features.floats => ValueType::I32,
             ValueType::F64 if !features.floats => ValueType::I64,
+            ValueType::V128 if !features.simd => ValueType::I64,
             ValueType::ContRef(_) if families == 0 => ValueType::FuncRef,
             ValueType::ContRef(family) => ValueType::ContRef(family % families),
             plain => plain,

@@ -4,13 +4,17 @@
 //! canonicalisation after each floating-point operation. A NaN may have any payload while it is only computed with;
 //! it is made canonical before a reinterpretation, a store, and as the second operand of `copysign`, and nowhere else can
 //! one tell. (Values in globals, payloads and results are compared by the toolkit, which knows NaNs.)
+//!
+//! A vector shows the bits of its lanes wherever it is, because no type says that they are floats. So each instruction whose
+//! result has float lanes that may be any NaN is followed by a canonicalisation at once, and a float that becomes a lane is
+//! made canonical before.
 
 use super::body::Body;
 use super::cx::Cx;
 use super::helper::Helper;
 use super::weave::Maps;
 use wasm_encoder::{BlockType, ValType};
-use wasmparser::{MemArg, Operator};
+use wasmparser::{MemArg, MemArgTarget, Operator};
 
 /// Addresses and offsets in leaves stay below this: the same bytes are read and written often.
 const ADDRESSES: i32 = 0x3ff;
@@ -47,21 +51,45 @@ impl Cx<'_> {
             | I64Load16S { memarg }
             | I64Load16U { memarg }
             | I64Load32S { memarg }
-            | I64Load32U { memarg } => {
-                bound(memarg);
-                body.emit().i32_const(ADDRESSES).i32_and();
+            | I64Load32U { memarg }
+            | V128Load { memarg }
+            | V128Load8x8S { memarg }
+            | V128Load8x8U { memarg }
+            | V128Load16x4S { memarg }
+            | V128Load16x4U { memarg }
+            | V128Load32x2S { memarg }
+            | V128Load32x2U { memarg }
+            | V128Load8Splat { memarg }
+            | V128Load16Splat { memarg }
+            | V128Load32Splat { memarg }
+            | V128Load64Splat { memarg }
+            | V128Load32Zero { memarg }
+            | V128Load64Zero { memarg } => {
+                let address = self.bound(memarg);
+                mask(body, address, ADDRESSES);
             }
             I32Store { memarg } | I32Store8 { memarg } | I32Store16 { memarg } => {
-                below(body, memarg, ValType::I32);
+                self.below(body, memarg, ValType::I32);
             }
             I64Store { memarg }
             | I64Store8 { memarg }
             | I64Store16 { memarg }
             | I64Store32 { memarg } => {
-                below(body, memarg, ValType::I64);
+                self.below(body, memarg, ValType::I64);
             }
-            F32Store { memarg } => below(body, memarg, ValType::F32),
-            F64Store { memarg } => below(body, memarg, ValType::F64),
+            F32Store { memarg } => self.below(body, memarg, ValType::F32),
+            F64Store { memarg } => self.below(body, memarg, ValType::F64),
+            V128Store { memarg }
+            | V128Load8Lane { memarg, .. }
+            | V128Load16Lane { memarg, .. }
+            | V128Load32Lane { memarg, .. }
+            | V128Load64Lane { memarg, .. }
+            | V128Store8Lane { memarg, .. }
+            | V128Store16Lane { memarg, .. }
+            | V128Store32Lane { memarg, .. }
+            | V128Store64Lane { memarg, .. } => {
+                self.below(body, memarg, ValType::V128);
+            }
             I32DivU | I32RemS | I32RemU => {
                 body.emit().i32_const(1).i32_or();
             }
@@ -83,9 +111,23 @@ impl Cx<'_> {
             I64TruncF32U => guarded = I64TruncSatF32U,
             I64TruncF64S => guarded = I64TruncSatF64S,
             I64TruncF64U => guarded = I64TruncSatF64U,
-            MemoryFill { .. } => masks(body, &[ADDRESSES, -1, LENGTHS]),
-            MemoryCopy { .. } => masks(body, &[ADDRESSES, ADDRESSES, LENGTHS]),
-            MemoryInit { .. } => masks(body, &[ADDRESSES, INITIAL, INITIAL]),
+            MemoryFill { mem } => {
+                let address = self.address(*mem);
+                let operands = [(address, ADDRESSES), (ValType::I32, -1), (address, LENGTHS)];
+                masks(body, operands);
+            }
+            MemoryCopy { dst_mem, src_mem } => {
+                let (to, from) = (self.address(*dst_mem), self.address(*src_mem));
+                let length = if to == from { to } else { ValType::I32 };
+                masks(
+                    body,
+                    [(to, ADDRESSES), (from, ADDRESSES), (length, LENGTHS)],
+                );
+            }
+            MemoryInit { mem, .. } => {
+                let segment = (ValType::I32, INITIAL);
+                masks(body, [(self.address(*mem), ADDRESSES), segment, segment]);
+            }
             // A dropped segment would make every later memory.init trap.
             DataDrop { .. } => return None,
             TableGet { .. } => {
@@ -112,7 +154,10 @@ impl Cx<'_> {
                     .i32_const(1)
                     .i32_and();
             }
-            TableCopy { .. } => masks(body, &[ELEMENTS, ELEMENTS, 1]),
+            TableCopy { .. } => {
+                let index = (ValType::I32, ELEMENTS);
+                masks(body, [index, index, (ValType::I32, 1)]);
+            }
             ThrowRef => {
                 let exception = body.scratch(ValType::EXNREF);
                 body.emit()
@@ -149,41 +194,89 @@ impl Cx<'_> {
     pub(super) fn canonical(&mut self, body: &mut Body, operator: &Operator<'_>) {
         use Operator::*;
         let helper = match operator {
-            I32ReinterpretF32 | F32Store { .. } | F32Copysign => Helper::Canonical32,
-            I64ReinterpretF64 | F64Store { .. } | F64Copysign => Helper::Canonical64,
+            I32ReinterpretF32
+            | F32Store { .. }
+            | F32Copysign
+            | F32x4Splat
+            | F32x4ReplaceLane { .. } => Helper::Canonical32,
+            I64ReinterpretF64
+            | F64Store { .. }
+            | F64Copysign
+            | F64x2Splat
+            | F64x2ReplaceLane { .. } => Helper::Canonical64,
             _ => return,
         };
         let helper = self.helper(helper);
         body.emit().call(helper);
     }
+
+    /// The type of a memory's addresses.
+    fn address(&self, memory: u32) -> ValType {
+        super::leaf::address(&self.plan.features, memory)
+    }
+
+    /// Bounds the offset of an access. Returns the type of its address.
+    fn bound(&self, memarg: &mut MemArg) -> ValType {
+        memarg.offset &= u64::from(ADDRESSES as u32);
+        match memarg.target {
+            MemArgTarget::Memory(memory) => self.address(memory),
+            MemArgTarget::Array(_) => unreachable!("leaves have no arrays"),
+        }
+    }
+
+    /// Bounds the address below the value on top.
+    fn below(&self, body: &mut Body, memarg: &mut MemArg, value: ValType) {
+        let address = self.bound(memarg);
+        let local = body.scratch(value);
+        // By way of the scratch local, where the next splice finds the value.
+        body.emit().local_set(local);
+        mask(body, address, ADDRESSES);
+        body.emit().local_get(local);
+    }
 }
 
-fn bound(memarg: &mut MemArg) {
-    memarg.offset &= u64::from(ADDRESSES as u32);
+/// What makes the result of `operator` canonical, if it is a vector with lanes that may be any NaN.
+pub(super) fn float_lanes(operator: &Operator<'_>) -> Option<Helper> {
+    use Operator::*;
+    match operator {
+        F32x4Ceil | F32x4Floor | F32x4Trunc | F32x4Nearest | F32x4Sqrt | F32x4Add | F32x4Sub
+        | F32x4Mul | F32x4Div | F32x4Min | F32x4Max | F32x4RelaxedMin | F32x4RelaxedMax
+        | F32x4RelaxedMadd | F32x4RelaxedNmadd | F32x4DemoteF64x2Zero => {
+            Some(Helper::Canonical32x4)
+        }
+        F64x2Ceil | F64x2Floor | F64x2Trunc | F64x2Nearest | F64x2Sqrt | F64x2Add | F64x2Sub
+        | F64x2Mul | F64x2Div | F64x2Min | F64x2Max | F64x2RelaxedMin | F64x2RelaxedMax
+        | F64x2RelaxedMadd | F64x2RelaxedNmadd | F64x2PromoteLowF32x4 => {
+            Some(Helper::Canonical64x2)
+        }
+        // The others make no NaN and hand on the bits of one: `abs`, `neg`, `pmin`, `pmax`, and what knows no floats.
+        _ => None,
+    }
 }
 
-/// Bounds the address below the value on top.
-fn below(body: &mut Body, memarg: &mut MemArg, value: ValType) {
-    bound(memarg);
-    let local = body.scratch(value);
-    // By way of the scratch local, where the next splice finds the value.
-    body.emit()
-        .local_set(local)
-        .i32_const(ADDRESSES)
-        .i32_and()
-        .local_get(local);
+/// Masks the `i32` or `i64` on top.
+fn mask(body: &mut Body, ty: ValType, mask: i32) {
+    if ty == ValType::I64 {
+        body.emit().i64_const(mask.into()).i64_and();
+    } else {
+        body.emit().i32_const(mask).i32_and();
+    }
 }
 
-/// Masks the three `i32` operands on top, the deepest first.
-fn masks(body: &mut Body, masks: &[i32; 3]) {
-    let (first, second) = (body.local(ValType::I32), body.local(ValType::I32));
-    body.emit().i32_const(masks[2]).i32_and().local_set(second);
-    body.emit().i32_const(masks[1]).i32_and().local_set(first);
-    body.emit()
-        .i32_const(masks[0])
-        .i32_and()
-        .local_get(first)
-        .local_get(second);
+/// Masks the three integers on top, the deepest first.
+fn masks(body: &mut Body, masks: [(ValType, i32); 3]) {
+    let [
+        (first_type, first_mask),
+        (second_type, second_mask),
+        (third_type, third_mask),
+    ] = masks;
+    let (second, third) = (body.local(second_type), body.local(third_type));
+    mask(body, third_type, third_mask);
+    body.emit().local_set(third);
+    mask(body, second_type, second_mask);
+    body.emit().local_set(second);
+    mask(body, first_type, first_mask);
+    body.emit().local_get(second).local_get(third);
 }
 
 fn drop_all(body: &mut Body, count: usize) {

@@ -20,6 +20,10 @@ pub(super) enum Helper {
     Canonical32,
     /// The canonical NaN for any NaN of `f64`.
     Canonical64,
+    /// The canonical NaN for any NaN among the lanes of `f32x4`.
+    Canonical32x4,
+    /// The canonical NaN for any NaN among the lanes of `f64x2`.
+    Canonical64x2,
 }
 
 impl Cx<'_> {
@@ -107,6 +111,21 @@ impl Cx<'_> {
                     .f64_const(Ieee64::new(0x7ff8_0000_0000_0000));
                 body.emit().local_get(0).local_get(0).f64_eq().select();
                 (self.types.func(&[ValType::F64], &[ValType::F64]), body)
+            }
+            Helper::Canonical32x4 | Helper::Canonical64x2 => {
+                let mut body = Body::new(vec![ValType::V128], 0);
+                body.emit().local_get(0);
+                if helper == Helper::Canonical32x4 {
+                    let nan: i128 = 0x7fc00000_7fc00000_7fc00000_7fc00000;
+                    body.emit().v128_const(nan);
+                    body.emit().local_get(0).local_get(0).f32x4_eq();
+                } else {
+                    let nan: i128 = 0x7ff80000_00000000_7ff80000_00000000;
+                    body.emit().v128_const(nan);
+                    body.emit().local_get(0).local_get(0).f64x2_eq();
+                }
+                body.emit().v128_bitselect();
+                (self.types.func(&[ValType::V128], &[ValType::V128]), body)
             }
         }
     }

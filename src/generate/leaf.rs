@@ -21,16 +21,22 @@ pub(super) const FUNCTIONS: (u64, u64) = (8, 12);
 pub(super) const EXTERNALS: (u64, u64) = (4, 8);
 /// Index of the first global that leaves use.
 const FIRST_GLOBAL: u32 = 2;
-/// Globals into which wasm-smith mixes what it would drop: `i32` and `i64`.
+/// Index of the global that is a vector in modules with vectors; wasm-smith also mixes those into it that it would drop.
+const VECTOR: u32 = FIRST_GLOBAL + 3;
+/// Globals into which wasm-smith mixes numbers that it would drop: `i32` and `i64`.
 const SINKS: (u32, u32) = (8, 9);
 
 /// The types of the globals that leaves read and write.
 pub(super) fn globals(features: &Features) -> [ValType; 6] {
-    let (single, double) = if features.floats {
+    let (single, mut double) = if features.floats {
         (ValType::F32, ValType::F64)
     } else {
         (ValType::I32, ValType::I64)
     };
+    if features.simd {
+        double = ValType::V128;
+    }
+    // `VECTOR` counts on the order.
     [
         ValType::I32,
         ValType::I64,
@@ -39,6 +45,29 @@ pub(super) fn globals(features: &Features) -> [ValType; 6] {
         ValType::FUNCREF,
         ValType::EXTERNREF,
     ]
+}
+
+/// The memories of a module. The second one, if there is one, is the one that may have 64-bit addresses: what the plan does to
+/// memories works on the first.
+pub(super) fn memories(features: &Features) -> impl Iterator<Item = MemoryType> {
+    let memory = |memory64| MemoryType {
+        minimum: MEMORY.0,
+        maximum: Some(MEMORY.1),
+        memory64,
+        shared: false,
+        page_size_log2: None,
+    };
+    let second = features.multi_memory.then(|| memory(features.memory64));
+    [memory(false)].into_iter().chain(second)
+}
+
+/// The type of the addresses of a memory.
+pub(super) fn address(features: &Features, memory: u32) -> ValType {
+    if features.memory64 && memory == 1 {
+        ValType::I64
+    } else {
+        ValType::I32
+    }
 }
 
 /// A signature in wasm-smith's sight.
@@ -87,12 +116,10 @@ pub(super) fn generate(
 
 /// Which of our globals each of wasm-smith's stands for, given the types of those it added.
 pub(super) fn global_map(added: impl Iterator<Item = wasmparser::ValType>) -> Vec<u32> {
-    let sink = |ty| {
-        if ty == wasmparser::ValType::I32 {
-            SINKS.0
-        } else {
-            SINKS.1
-        }
+    let sink = |ty| match ty {
+        wasmparser::ValType::I32 => SINKS.0,
+        wasmparser::ValType::V128 => VECTOR,
+        _ => SINKS.1,
     };
     (FIRST_GLOBAL..FIRST_GLOBAL + 6)
         .chain(added.map(sink))
@@ -162,18 +189,9 @@ fn shape(types: &[Signature], surroundings: &Surroundings, features: &Features) 
             },
         );
     }
-    let (minimum, maximum) = (MEMORY.0, Some(MEMORY.1));
-    imports.import(
-        "",
-        "",
-        MemoryType {
-            minimum,
-            maximum,
-            memory64: false,
-            shared: false,
-            page_size_log2: None,
-        },
-    );
+    for memory in memories(features) {
+        imports.import("", "", memory);
+    }
     for val_type in globals(features) {
         imports.import(
             "",
@@ -216,6 +234,7 @@ fn config(
     let kinds: Vec<InstructionKind> = straight
         .into_iter()
         .chain(control.then_some(Control))
+        .chain(features.simd.then_some(Vector))
         .collect();
     wasm_smith::Config {
         module_shape: Some(shape),
@@ -234,19 +253,19 @@ fn config(
         custom_descriptors_enabled: false,
         custom_page_sizes_enabled: false,
         generate_custom_sections: false,
-        memory64_enabled: false,
+        memory64_enabled: features.memory64,
         multi_value_enabled: true,
         multibyte_array_access_enabled: false,
         acquire_release_atomics_enabled: false,
         reference_types_enabled: true,
-        relaxed_simd_enabled: false,
+        relaxed_simd_enabled: features.relaxed_simd,
         saturating_float_to_int_enabled: true,
         shared_everything_threads_enabled: false,
         sign_extension_ops_enabled: true,
-        simd_enabled: false,
+        simd_enabled: features.simd,
         tail_call_enabled: features.tail_calls,
         threads_enabled: false,
-        wide_arithmetic_enabled: false,
+        wide_arithmetic_enabled: features.wide_arithmetic,
         allow_invalid_funcs: false,
         memory_offset_choices: MemoryOffsetChoices(1, 0, 0),
         max_instructions: usize::from(length),

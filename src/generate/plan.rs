@@ -28,6 +28,8 @@ pub enum ValueType {
     ExnRef,
     /// `(ref null $ct)` with the loop type of this family.
     ContRef(u8),
+    /// `v128`
+    V128,
 }
 
 impl ValueType {

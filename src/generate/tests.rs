@@ -9,7 +9,7 @@ mod execution;
 mod scenario;
 
 fn features() -> WasmFeatures {
-    WasmFeatures::default() | WasmFeatures::STACK_SWITCHING
+    WasmFeatures::default() | WasmFeatures::STACK_SWITCHING | WasmFeatures::WIDE_ARITHMETIC
 }
 
 fn assert_valid(wasm: &[u8], features: WasmFeatures, what: &str) {
@@ -194,6 +194,41 @@ fn a_feature_mask_keeps_out_what_it_excludes() {
             },
             features(),
         ),
+        (
+            Features {
+                simd: false,
+                ..Features::default()
+            },
+            features() - WasmFeatures::SIMD - WasmFeatures::RELAXED_SIMD,
+        ),
+        (
+            Features {
+                relaxed_simd: false,
+                ..Features::default()
+            },
+            features() - WasmFeatures::RELAXED_SIMD,
+        ),
+        (
+            Features {
+                wide_arithmetic: false,
+                ..Features::default()
+            },
+            features() - WasmFeatures::WIDE_ARITHMETIC,
+        ),
+        (
+            Features {
+                multi_memory: false,
+                ..Features::default()
+            },
+            features() - WasmFeatures::MULTI_MEMORY - WasmFeatures::MEMORY64,
+        ),
+        (
+            Features {
+                memory64: false,
+                ..Features::default()
+            },
+            features() - WasmFeatures::MEMORY64,
+        ),
     ];
     for (mask, allowed) in masks {
         for seed in 0..200 {
@@ -304,6 +339,10 @@ fn floats_are_canonical_wherever_their_bits_show() {
                         | Operator::I64ReinterpretF64
                         | Operator::F32Copysign
                         | Operator::F64Copysign
+                        | Operator::F32x4Splat
+                        | Operator::F64x2Splat
+                        | Operator::F32x4ReplaceLane { .. }
+                        | Operator::F64x2ReplaceLane { .. }
                 );
                 let canonical = matches!(before, Some(Operator::Call { .. }));
                 assert!(
@@ -314,6 +353,72 @@ fn floats_are_canonical_wherever_their_bits_show() {
             }
         }
     }
+}
+
+/// The operators whose result has lanes that the specification leaves open, by their names, so that none is forgotten.
+#[test]
+fn vectors_of_floats_are_canonical_at_once() {
+    let exact = [
+        "Abs",
+        "Neg",
+        "PMin",
+        "PMax",
+        "Splat",
+        "ReplaceLane",
+        "ConvertI",
+        "ConvertLowI",
+    ];
+    let open = |name: &str| {
+        let lanes = name.strip_prefix("F32x4").or(name.strip_prefix("F64x2"));
+        lanes.is_some_and(|rest| {
+            !exact.iter().any(|exact| rest.starts_with(exact))
+                && !rest.starts_with("ExtractLane")
+                && !["Eq", "Ne", "Lt", "Gt", "Le", "Ge"].contains(&rest)
+        })
+    };
+    let mut seen = 0;
+    for (seed, module) in modules(500) {
+        for payload in Parser::new(0).parse_all(&module.wasm) {
+            let Payload::CodeSectionEntry(body) = payload.unwrap() else {
+                continue;
+            };
+            let mut before = String::new();
+            for operator in body.get_operators_reader().unwrap() {
+                let name = format!("{:?}", operator.unwrap());
+                let name = name.split([' ', '(']).next().unwrap_or_default();
+                if open(&before) {
+                    seen += 1;
+                    assert_eq!(name, "Call", "seed {seed}: {before} may show any NaN");
+                }
+                before = name.to_owned();
+            }
+        }
+    }
+    assert!(seen > 100, "only {seen} instructions on float lanes");
+}
+
+#[test]
+fn every_feature_is_drawn_in_a_part_of_the_modules() {
+    let mut drawn = [0; 5];
+    for (_, module) in modules(500) {
+        let features = module.plan.features;
+        let these = [
+            features.simd,
+            features.relaxed_simd,
+            features.wide_arithmetic,
+            features.multi_memory,
+            features.memory64,
+        ];
+        for (count, there) in drawn.iter_mut().zip(these) {
+            *count += usize::from(there);
+        }
+        assert!(features.simd || !features.relaxed_simd);
+        assert!(features.multi_memory || !features.memory64);
+    }
+    assert!(
+        drawn.iter().all(|count| (25..250).contains(count)),
+        "{drawn:?}"
+    );
 }
 
 #[test]

@@ -336,6 +336,7 @@ fn lower(ty: ValueType, loops: &[u32]) -> ValType {
         ValueType::I64 => ValType::I64,
         ValueType::F32 => ValType::F32,
         ValueType::F64 => ValType::F64,
+        ValueType::V128 => ValType::V128,
         ValueType::FuncRef => ValType::FUNCREF,
         ValueType::ExternRef => ValType::EXTERNREF,
         ValueType::ExnRef => ValType::EXNREF,

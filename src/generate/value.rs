@@ -125,6 +125,22 @@ impl Cx<'_> {
                 ];
                 body.emit().f64_const(Ieee64::new(BITS[choice - 5]));
             }
+            ValType::V128 => {
+                // Lanes that are small numbers of every width, and some that are none.
+                const HALVES: [u64; 8] = [
+                    0,
+                    0x0102_0304_0506_0708,
+                    u64::MAX,
+                    0x8000_7fff_0080_ff01,
+                    0x7fc0_0000_3f80_0000,
+                    0x3ff3_c0ca_428c_59fb,
+                    0x8000_0000_8000_0000,
+                    0x7ff8_0000_0000_0000,
+                ];
+                let (low, high) = (HALVES[choice], HALVES[(choice * 5 + 3) % 8]);
+                let bits = u128::from(low) | u128::from(high) << 64;
+                body.emit().v128_const(bits.cast_signed());
+            }
             ValType::FUNCREF if choice > 1 => {
                 let functions = &self.indices.tasks;
                 let function = functions[choice % functions.len()];

@@ -6,11 +6,14 @@
 
 use super::body::Body;
 use super::cx::Cx;
+use super::guard::float_lanes;
 use super::leaf::{self, Raw, Signature, Surroundings};
 use super::plan::{Action, Leaf, Task, TaskBody};
 use wasm_encoder::reencode::{Error, Reencode, RoundtripReencoder};
 use wasm_encoder::{Instruction, ValType};
-use wasmparser::{FuncValidatorAllocations, Operator, Parser, Payload, ValidPayload, Validator};
+use wasmparser::{
+    FuncValidatorAllocations, Operator, Parser, Payload, ValidPayload, Validator, WasmFeatures,
+};
 
 /// A woven function.
 pub(super) struct Woven {
@@ -167,7 +170,12 @@ impl Cx<'_> {
             };
             instructions.push(body.len());
             let is_loop = matches!(operator, Operator::Loop { .. });
+            let vector = float_lanes(&operator);
             maps.emit(&mut body, operator);
+            if let Some(lanes) = vector {
+                let canonical = self.helper(lanes);
+                body.emit().call(canonical);
+            }
             if is_loop {
                 self.tick(&mut body, &results);
             }
@@ -187,7 +195,7 @@ impl Cx<'_> {
         let live = top.filter(|ty| {
             matches!(
                 ty,
-                ValType::I32 | ValType::I64 | ValType::F32 | ValType::F64
+                ValType::I32 | ValType::I64 | ValType::F32 | ValType::F64 | ValType::V128
             )
         });
         if let Some(ty) = live {
@@ -257,7 +265,8 @@ impl Maps<'_> {
 }
 
 fn walk(raw: &Raw) -> Walk<'_> {
-    let mut validator = Validator::new();
+    let features = WasmFeatures::default() | WasmFeatures::WIDE_ARITHMETIC;
+    let mut validator = Validator::new_with_features(features);
     let mut walk = Walk::default();
     for payload in Parser::new(0).parse_all(&raw.wasm) {
         let payload = payload.expect("wasm-smith's modules parse");
