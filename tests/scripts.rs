@@ -129,17 +129,23 @@ fn run_file(path: &Path, engine: &str) -> Result<(), Failed> {
     run(&path.display().to_string(), &text, engine)
 }
 
-/// Runs a script on an engine, in all ways in which the engine finds traps, and with the switches of stacks as a release build
-/// makes them.
+/// Runs a script on an engine: in all ways in which the engine finds traps, with the switches of stacks as a release build
+/// makes them, and collecting at every allocation and switch.
 fn run(name: &str, text: &str, engine: &str) -> Result<(), Failed> {
-    let ways: &[(bool, bool)] = match engine {
-        "compiled" => &[(false, false), (true, false), (false, true)],
-        _ => &[(false, false)],
+    let ways: &[(bool, bool, u32)] = match engine {
+        "compiled" => &[
+            (false, false, 0),
+            (true, false, 0),
+            (false, true, 0),
+            (false, false, 1),
+        ],
+        _ => &[(false, false, 0)],
     };
-    for &(explicit_checks, unchecked_switches) in ways {
+    for &(explicit_checks, unchecked_switches, gc_zeal) in ways {
         let settings = Settings {
             explicit_checks,
             unchecked_switches,
+            gc_zeal,
             ..Settings::default()
         };
         let engine = engines::create(engine, &settings)?;
@@ -147,10 +153,7 @@ fn run(name: &str, text: &str, engine: &str) -> Result<(), Failed> {
         if result.failed != 0 {
             let lines: Vec<_> = result.failure_lines().collect();
             let lines = lines.join("\n");
-            return Err(format!(
-                "with explicit checks: {explicit_checks}, unchecked switches: {unchecked_switches}\n{lines}"
-            )
-            .into());
+            return Err(format!("with {settings:?}\n{lines}").into());
         }
     }
     Ok(())

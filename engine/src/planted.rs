@@ -108,4 +108,6 @@ bugs! {
     ResultsReadAfterFree = "results-read-after-free";
     /// An exception that reaches the base of a continuation goes to the host instead of the resumer (class 14).
     ExceptionStopsAtBase = "exception-stops-at-base";
+    /// The collector gives back the inner stacks of a captured chain of several (classes 6 and 23).
+    InnerStacksCollected = "inner-stacks-collected";
 }

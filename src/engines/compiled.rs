@@ -42,6 +42,7 @@ impl Compiled {
         if settings.unchecked_switches {
             config.check_switches(false);
         }
+        config.gc_zeal(settings.gc_zeal);
         // No host function of ours looks at its callers, and compiling is what a campaign's time goes into.
         config.native_unwind_info(false);
         plant(&mut config, settings);

@@ -36,6 +36,9 @@ pub struct Settings {
     pub instructions: Option<u64>,
     /// Put in the planted bug of this name, in the engine that has it.
     pub plant: Option<String>,
+    /// Collect garbage at every so manieth allocation or switch of stacks, in an
+    /// engine that can; 0: when it is time to.
+    pub gc_zeal: u32,
     /// Find traps by explicit checks, in an engine that otherwise lets the hardware find them.
     pub explicit_checks: bool,
     /// Let no switch of stacks be checked, in an engine that checks them in debug builds: it may then make them in another way.

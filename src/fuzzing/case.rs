@@ -165,6 +165,9 @@ impl CaseRunner {
         let under_test = |trace| -> Result<Vec<_>, SetupError> {
             let settings = Settings {
                 trace,
+                // Without traces collect at every switch: what the collector misses
+                // then shows in results and states.
+                gc_zeal: u32::from(!trace),
                 plant: settings.plant.clone(),
                 ..Settings::default()
             };

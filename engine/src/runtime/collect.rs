@@ -21,6 +21,7 @@ use super::layout::ValRaw;
 use super::stacks::{PAGE, StackPool};
 use super::store::StoreInner;
 use crate::error::Exhaustion;
+use crate::planted::planted;
 use crate::types::shape::Shape;
 use crate::types::{HeapTop, RefType, TypeRegistry, ValType};
 use std::arch::asm;
@@ -152,6 +153,7 @@ impl StoreInner {
             reached: vec![false; self.stacks.used() as usize + 1],
             objects: Vec::new(),
             chains: Vec::new(),
+            loses_inner: planted!(&self.vm, InnerStacksCollected),
         };
         for &word in words.iter().chain(&registers) {
             marker.word(word);
@@ -235,6 +237,8 @@ struct Marker<'a> {
     objects: Vec<*mut Header>,
     /// Captured continuations that were reached and not read yet, by their outermost stacks.
     chains: Vec<*mut Fiber>,
+    /// A bug, if it is planted: the inner stacks of a chain are not known to be in use.
+    loses_inner: bool,
 }
 
 impl Marker<'_> {
@@ -367,7 +371,9 @@ impl Marker<'_> {
             let mut sp = (*outermost).context.sp;
             let mut fiber = (*outermost).innermost;
             loop {
-                self.reached[((*fiber).word & SLOT_MASK) as usize] = true;
+                if !self.loses_inner {
+                    self.reached[((*fiber).word & SLOT_MASK) as usize] = true;
+                }
                 self.range(sp, fiber as usize);
                 if fiber == outermost {
                     break;
