@@ -3,7 +3,8 @@
 //! The library is the toolkit: it runs a module on several engines behind one
 //! trait ([`engines`]), records what each of them shows ([`observe`]), compares
 //! the records ([`compare`]) and explains the first difference ([`report`]).
-//! [`fuzzing`] does this in bulk, [`wast`] runs specification scripts.
+//! [`fuzzing`] does this in bulk, [`wast`] runs specification scripts, [`stats`]
+//! says what modules execute.
 //!
 //! A test case is a WebAssembly module, complete in itself: it is instantiated
 //! with a standard host, then its exported functions without parameters are
@@ -20,4 +21,5 @@ pub mod generate;
 pub mod observe;
 pub mod reduce;
 pub mod report;
+pub mod stats;
 pub mod wast;

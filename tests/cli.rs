@@ -85,7 +85,7 @@ fn file(name: &str, contents: impl AsRef<[u8]>) -> (TempDir, String) {
 fn help_and_usage() {
     let help = switchback(&["--help"]);
     assert_eq!(help.status, 0);
-    for subcommand in ["fuzz", "generate", "run", "diff", "wast"] {
+    for subcommand in ["fuzz", "generate", "run", "diff", "wast", "stats"] {
         assert!(help.stdout.contains(subcommand), "{}", help.stdout);
         assert_eq!(switchback(&[subcommand, "--help"]).status, 0);
     }
@@ -521,6 +521,56 @@ fn diff_writes_a_page() {
     assert_eq!(hang.status, 1, "{}", hang.stderr);
     let page = fs::read_to_string(out).unwrap();
     assert!(page.contains("hang of ") && page.contains("suspend $t"));
+}
+
+/// `stats` counts what a file, a folder or a campaign executes.
+#[test]
+fn stats_counts_what_is_executed() {
+    let (folder, path) = file("m.wat", MODULE);
+    let out = folder.path().join("heat.html");
+    let out = out.to_str().unwrap();
+    let run = switchback(&["stats", &path, "--html", out]);
+    assert_eq!((run.status, run.stderr.as_str()), (0, ""));
+    for part in [
+        "1 modules, ",
+        "top level",
+        "resume_throw_ref",
+        "unreachable",
+    ] {
+        assert!(
+            run.stdout.contains(part),
+            "{part:?} is not in {}",
+            run.stdout
+        );
+    }
+    assert!(
+        fs::read_to_string(out)
+            .unwrap()
+            .starts_with("<!DOCTYPE html>")
+    );
+
+    let folder = folder.path().to_str().unwrap();
+    let json = switchback(&["stats", folder, "--json"]).json();
+    assert_eq!(json["instructions"]["suspend"]["under"]["handlers1"], 1);
+    assert_eq!(json["instructions"]["resume"]["under"]["top-level"], 1);
+    assert_eq!(
+        json["instructions"]["unreachable"]["outcomes"]["trapped"],
+        1
+    );
+    assert_eq!(json["instructions"]["switch"]["executed"], 0);
+
+    let campaign = ["stats", "--seed", "1", "--execs", "3", "--json"];
+    let json = switchback(&campaign).json();
+    assert_eq!(json["modules"], 3);
+    assert!(json["instructions"]["resume"]["executed"].as_u64() > Some(0));
+    assert_eq!(json, switchback(&campaign).json(), "the same again");
+
+    switchback(&["stats"]).is_error(&["PATH"]);
+    switchback(&["stats", "no/such/folder"]).is_error(&["no/such/folder"]);
+    switchback(&["stats", "--seed", "1", &path]).is_error(&["--seed", "PATH"]);
+    let (empty, _) = file("nothing.txt", "");
+    let empty = empty.path().to_str().unwrap();
+    switchback(&["stats", empty]).is_error(&[empty, "no .wasm"]);
 }
 
 #[test]

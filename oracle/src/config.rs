@@ -62,6 +62,7 @@ pub enum Dispatch {
 pub struct Config {
     pub(crate) trace: bool,
     pub(crate) coverage: bool,
+    pub(crate) counts: bool,
     pub(crate) collect_always: bool,
     pub(crate) dispatch: Dispatch,
     pub(crate) max_instructions: Option<u64>,
@@ -85,6 +86,13 @@ impl Config {
     /// [`Store::coverage`](crate::Store::coverage).
     pub fn coverage(&mut self, on: bool) -> &mut Self {
         self.coverage = on;
+        self
+    }
+
+    /// Counts how often each instruction is executed between one event and the next; see
+    /// [`Store::take_counts`](crate::Store::take_counts). Slow, so for statistics only.
+    pub fn counts(&mut self, on: bool) -> &mut Self {
+        self.counts = on;
         self
     }
 

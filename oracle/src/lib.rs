@@ -63,7 +63,7 @@ mod types;
 mod value;
 
 pub use config::{Config, Dispatch, Engine, Limits};
-pub use coverage::FunctionCoverage;
+pub use coverage::{Executions, FunctionCoverage};
 pub use error::{Error, Exception, Exhausted, Location, Trap, TrapKind};
 pub use externs::{Extern, Func, Global, Memory, Table, Tag};
 pub use instance::Instance;

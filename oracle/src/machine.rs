@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use crate::code::{Code, Instr};
 use crate::config::{Config, Dispatch, Limits};
+use crate::coverage::Counts;
 use crate::error::{Exhausted, Location, TrapKind};
 use crate::exec::{CHANGE, Pc, STOP, Step};
 use crate::heap::object::Objects;
@@ -175,6 +176,8 @@ pub(crate) struct Machine {
     pub collect_always: bool,
     pub dispatch: Dispatch,
     pub coverage: bool,
+    /// How often instructions were executed, where that is counted.
+    pub counts: Option<Counts>,
     pub tracing: bool,
     pub trace: Vec<Event>,
 }
@@ -217,6 +220,7 @@ impl Machine {
             collect_always: config.collect_always,
             dispatch: config.dispatch,
             coverage: config.coverage,
+            counts: config.counts.then(Counts::default),
             tracing: config.trace,
             trace: Vec::new(),
         }

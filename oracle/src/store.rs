@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::checks::Owner;
 use crate::config::Engine;
-use crate::coverage::FunctionCoverage;
+use crate::coverage::{Executions, FunctionCoverage};
 use crate::error::{Error, Exception, Exhausted, Trap};
 use crate::exec::Step;
 use crate::externs::{Func, Tag};
@@ -84,6 +84,19 @@ impl<T> Store<T> {
     pub fn coverage(&self, instance: Instance, function: u32) -> Option<FunctionCoverage> {
         self.check(instance.store);
         FunctionCoverage::of(&self.machine, instance.index, function)
+    }
+
+    /// Takes how often the instructions of an instance's functions were executed since the
+    /// last time, ordered by event, function and offset; nothing unless
+    /// [`Config::counts`](crate::Config::counts) is on. To be called before
+    /// [`take_trace`](Store::take_trace), so that the events are those of that trace.
+    ///
+    /// # Panics
+    ///
+    /// If the instance belongs to another store.
+    pub fn take_counts(&mut self, instance: Instance) -> Vec<Executions> {
+        self.check(instance.store);
+        Executions::take(&mut self.machine, instance.index)
     }
 
     /// Whether a continuation was consumed.

@@ -14,6 +14,7 @@ mod output;
 mod reduce;
 mod regress;
 mod run;
+mod stats;
 mod wast;
 
 use clap::builder::styling::{AnsiColor, Styles};
@@ -52,6 +53,7 @@ enum Command {
     Reduce(reduce::Arguments),
     Regress(regress::Arguments),
     Wast(wast::Arguments),
+    Stats(stats::Arguments),
     #[command(hide = true)]
     Worker(isolate::Arguments),
 }
@@ -76,6 +78,7 @@ pub fn main() -> ExitCode {
         Command::Reduce(arguments) => reduce::main(arguments),
         Command::Regress(arguments) => regress::main(arguments),
         Command::Wast(arguments) => wast::main(arguments),
+        Command::Stats(arguments) => stats::main(arguments),
         Command::Worker(arguments) => isolate::worker(arguments),
     };
     match result {

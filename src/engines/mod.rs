@@ -18,7 +18,7 @@ mod wasmi;
 pub use interface::{Export, ExportKind, Import, Interface, InterfaceError};
 
 use crate::generate::Features;
-use crate::observe::{Event, Outcome, State, TraceScope, Value};
+use crate::observe::{Event, Execution, Outcome, State, TraceScope, Value};
 use std::fmt;
 
 /// What an engine says is exhausted when [`Settings::instructions`] is reached.
@@ -31,6 +31,9 @@ pub struct Settings {
     pub trace: bool,
     /// Record which instructions are executed, in an engine that can.
     pub coverage: bool,
+    /// Count how often instructions are executed between two events, in an engine
+    /// that can. Slow.
+    pub counts: bool,
     /// End the execution with [`Outcome::Exhausted`] of [`INSTRUCTIONS`] after
     /// about this many instructions, in an engine that can count them.
     pub instructions: Option<u64>,
@@ -148,6 +151,13 @@ pub trait Session {
     /// The offsets in the module's binary of the instructions of a function that
     /// were executed at least once, ascending; `None` if that is not recorded.
     fn executed(&self, instance: InstanceId, function: u32) -> Option<Vec<u32>>;
+
+    /// Takes how often the instance's instructions were executed since the last
+    /// time, between which of the events that [`take_trace`](Session::take_trace)
+    /// has not taken yet; nothing if the engine does not count.
+    fn take_executions(&mut self, _: InstanceId) -> Vec<Execution> {
+        Vec::new()
+    }
 }
 
 /// A bug that can be planted into an engine.

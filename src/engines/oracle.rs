@@ -7,7 +7,8 @@ use super::{
 };
 use crate::generate::Features;
 use crate::observe::{
-    Continuation, Event, Location, Memory, Outcome, State, Table, TraceScope, TrapKind, Value,
+    Continuation, Event, Execution, Location, Memory, Outcome, State, Table, TraceScope, TrapKind,
+    Value,
 };
 use switchback_oracle as oracle;
 use switchback_oracle::AsContextMut;
@@ -34,6 +35,7 @@ impl Oracle {
         config
             .trace(settings.trace)
             .coverage(settings.coverage)
+            .counts(settings.counts)
             .max_instructions(settings.instructions)
             .limits(common_limits(oracle::Limits::default()));
         Oracle {
@@ -181,6 +183,16 @@ impl Session for OracleSession {
     fn executed(&self, instance: InstanceId, function: u32) -> Option<Vec<u32>> {
         let coverage = self.store.coverage(self.instances[instance.0], function);
         coverage.map(|coverage| coverage.executed)
+    }
+
+    fn take_executions(&mut self, instance: InstanceId) -> Vec<Execution> {
+        let counts = self.store.take_counts(self.instances[instance.0]);
+        let translate = |counted: oracle::Executions| Execution {
+            events: counted.events,
+            offset: counted.offset,
+            count: counted.count,
+        };
+        counts.into_iter().map(translate).collect()
     }
 }
 

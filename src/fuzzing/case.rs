@@ -136,7 +136,7 @@ pub struct Compared {
 
 /// The number of instructions after which the reference gives a case up. The
 /// engines under test cannot be stopped, so they do not run such a case.
-const INSTRUCTION_BOUND: u64 = 20_000_000;
+pub(crate) const INSTRUCTION_BOUND: u64 = 20_000_000;
 
 impl CaseRunner {
     /// Sets up the engines of [`engines::names`]. Of `settings`, only a planted bug

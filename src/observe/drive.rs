@@ -23,6 +23,20 @@ pub struct Run {
     /// The offsets of the instructions executed at least once, ascending; empty
     /// if the engine does not record that.
     pub executed: Vec<u32>,
+    /// How often instructions were executed, for the instantiation and then for each
+    /// call; empty if the engine does not count.
+    pub executions: Vec<Vec<Execution>>,
+}
+
+/// How often an instruction was executed between two events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Execution {
+    /// How many events of this part of the run there were before.
+    pub events: usize,
+    /// The instruction's offset in the module.
+    pub offset: u32,
+    /// The number of times, at least 1.
+    pub count: u64,
 }
 
 /// Runs a case: instantiates the module under the standard host, calls its
@@ -35,11 +49,15 @@ pub fn observe(engine: &dyn Engine, wasm: &[u8]) -> Observation {
 
 /// As [`observe`], with what is to be known beside the observation.
 pub fn run(engine: &dyn Engine, wasm: &[u8]) -> Run {
-    drive(engine, wasm, |session, instance, interface, observation| {
-        for export in interface.script() {
-            call(session, instance, export, &[], observation);
-        }
-    })
+    drive(
+        engine,
+        wasm,
+        |session, instance, interface, observation, executions| {
+            for export in interface.script() {
+                call(session, instance, export, &[], observation, executions);
+            }
+        },
+    )
 }
 
 /// Instantiates the module under the standard host and calls one export with
@@ -50,8 +68,8 @@ pub fn observe_call(
     export: &str,
     arguments: &[Value],
 ) -> Observation {
-    let script = |session: &mut dyn Session, instance, _: &_, observation: &mut _| {
-        call(session, instance, export, arguments, observation);
+    let script = |session: &mut dyn Session, instance, _: &_, observation: &mut _, more: &mut _| {
+        call(session, instance, export, arguments, observation, more);
     };
     drive(engine, wasm, script).observation
 }
@@ -59,7 +77,13 @@ pub fn observe_call(
 fn drive(
     engine: &dyn Engine,
     wasm: &[u8],
-    script: impl FnOnce(&mut dyn Session, InstanceId, &Interface, &mut Observation),
+    script: impl FnOnce(
+        &mut dyn Session,
+        InstanceId,
+        &Interface,
+        &mut Observation,
+        &mut Vec<Vec<Execution>>,
+    ),
 ) -> Run {
     let mut timing = Timing::default();
     let mut observation = Observation {
@@ -79,6 +103,7 @@ fn drive(
     let start = Instant::now();
     let session = session.as_mut();
     let mut executed = Vec::new();
+    let mut executions = Vec::new();
     let instantiated = compiled.and_then(|module| {
         let interface = Interface::read(wasm).map_err(|error| Outcome::Failed {
             message: error.to_string(),
@@ -86,12 +111,21 @@ fn drive(
         interface.check_sizes()?;
         let bindings = standard_host(&interface.imports);
         let instance = session.instantiate(module, &bindings);
+        if let Ok(instance) = instance {
+            executions.push(session.take_executions(instance));
+        }
         record(session, &mut observation);
         Ok((instance?, interface))
     });
     match instantiated {
         Ok((instance, interface)) => {
-            script(session, instance, &interface, &mut observation);
+            script(
+                session,
+                instance,
+                &interface,
+                &mut observation,
+                &mut executions,
+            );
             observation.state = Some(session.state(instance));
             for function in 0..interface.functions {
                 executed.extend(session.executed(instance, function).into_iter().flatten());
@@ -105,6 +139,7 @@ fn drive(
         observation,
         timing,
         executed,
+        executions,
     }
 }
 
@@ -115,9 +150,11 @@ fn call(
     export: &str,
     arguments: &[Value],
     observation: &mut Observation,
+    executions: &mut Vec<Vec<Execution>>,
 ) {
     let start = observation.trace.as_ref().map_or(0, Vec::len);
     let outcome = session.invoke(instance, export, arguments);
+    executions.push(session.take_executions(instance));
     let end = record(session, observation);
     observation.calls.push(Call {
         export: export.to_owned(),

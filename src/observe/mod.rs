@@ -10,11 +10,12 @@ mod digest;
 mod drive;
 mod event;
 mod outcome;
+pub(crate) mod stacks;
 mod state;
 mod value;
 
 pub use digest::{Digest, Hasher};
-pub use drive::{Run, Timing, observe, observe_call, run};
+pub use drive::{Execution, Run, Timing, observe, observe_call, run};
 pub use event::{Event, EventKind, Location, TraceScope};
 pub use outcome::{Outcome, TrapKind};
 pub use state::{Continuation, Memory, State, Table};
@@ -87,6 +88,15 @@ impl Observation {
             call.events = places[call.events.start]..places[call.events.end];
         }
         reduced
+    }
+
+    /// The parts of the run, the instantiation and then each call: which events are
+    /// its, and how it ended.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = (Range<usize>, &Outcome)> {
+        let start = (0..self.start_events(), &self.instantiation);
+        let calls = self.calls.iter();
+        let calls = calls.map(|call| (call.events.clone(), &call.outcome));
+        std::iter::once(start).chain(calls)
     }
 
     /// Replaces every NaN in outcomes, trace and state by the canonical NaN of

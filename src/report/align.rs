@@ -54,23 +54,11 @@ pub(super) struct Rows {
 const BEFORE: usize = 2000;
 const AFTER: usize = 500;
 
-/// An instantiation or a call, and how it ended.
-pub(super) type Part<'a> = (Range<usize>, &'a Outcome);
-
-/// The parts of an observation: the instantiation and each call.
-pub(super) fn parts(observation: &Observation) -> impl Iterator<Item = Part<'_>> {
-    let start = (0..observation.start_events(), &observation.instantiation);
-    let calls = observation.calls.iter();
-    [start]
-        .into_iter()
-        .chain(calls.map(|call| (call.events.clone(), &call.outcome)))
-}
-
 /// Aligns two observations. A side that is not there, or has no trace, is no
 /// difference.
 pub(super) fn align(left: Option<&Observation>, right: Option<&Observation>) -> Rows {
     let list = |side: Option<&Observation>| -> Vec<(Range<usize>, Outcome)> {
-        let parts = side.into_iter().flat_map(parts);
+        let parts = side.into_iter().flat_map(Observation::parts);
         parts.map(|(range, end)| (range, end.clone())).collect()
     };
     let (l, r) = (list(left), list(right));

@@ -9,8 +9,7 @@ mod align;
 mod describe;
 pub mod html;
 mod signature;
-mod source;
-mod stacks;
+pub(crate) mod source;
 pub mod text;
 
 pub use signature::Signature;

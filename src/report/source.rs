@@ -37,7 +37,7 @@ pub(super) fn explain(wasm: &[u8], location: Location) -> (String, Option<Excerp
 }
 
 /// The module's text, line by line; nothing if it cannot be printed.
-pub(super) fn lines(wasm: &[u8]) -> Option<Vec<Line>> {
+pub(crate) fn lines(wasm: &[u8]) -> Option<Vec<Line>> {
     let mut storage = String::new();
     let lines = wasmprinter::Config::new().offsets_and_lines(wasm, &mut storage);
     let line = |(offset, text): (_, &str)| Line {

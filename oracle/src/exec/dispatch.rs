@@ -50,7 +50,7 @@ impl Machine {
     /// Executes until there is a reason to stop that the caller has to know.
     pub fn execute(&mut self) -> Stop {
         loop {
-            let stop = if self.coverage || self.fuel.is_some() {
+            let stop = if self.coverage || self.counts.is_some() || self.fuel.is_some() {
                 self.run_loop::<Observed>()
             } else {
                 match self.dispatch {
@@ -81,6 +81,9 @@ impl Machine {
             }
             // The instruction has done nothing yet: it is executed again, and counts once.
             self.pc -= 1;
+            if let Some(counts) = &mut self.counts {
+                counts.take_back(self.instance, self.pc, self.trace.len());
+            }
             if let Some(fuel) = &mut self.fuel {
                 *fuel += 1;
             }
@@ -162,6 +165,9 @@ impl Machine {
         if self.coverage {
             let executed = &mut self.instances[self.instance as usize].executed;
             executed[pc / 64] |= 1 << (pc % 64);
+        }
+        if let Some(counts) = &mut self.counts {
+            counts.add(self.instance, pc, self.trace.len());
         }
         true
     }

@@ -51,7 +51,7 @@ impl<'a> Reader<'a> {
         Reader {
             engine: engine.clone(),
             info: ModuleInfo::default(),
-            builder: CodeBuilder::new(engine.config().coverage),
+            builder: CodeBuilder::new(engine.config().coverage || engine.config().counts),
             unsupported: None,
             imports: Vec::new(),
             exports: Vec::new(),

@@ -93,6 +93,39 @@ fn coverage_names_what_was_executed() {
 }
 
 #[test]
+fn counts_say_how_often_and_between_which_events() {
+    let text = r#"(module
+        (type $f (func)) (type $k (cont $f)) (tag $t)
+        (func $body (nop) (suspend $t))
+        (elem declare func $body)
+        (func (export "run") (local $i i32)
+          (block $h (result (ref $k))
+            (resume $k (on $t $h) (cont.new $k (ref.func $body)))
+            (return))
+          (drop)
+          (loop $l
+            (local.set $i (i32.add (local.get $i) (i32.const 1)))
+            (br_if $l (i32.lt_u (local.get $i) (i32.const 3))))))"#;
+    let mut config = Config::new();
+    let mut case = Case::with(text, config.trace(true).counts(true));
+    case.call("run", &[]).expect("a return");
+    let counts = case.store.take_counts(case.instance);
+    assert_eq!(case.store.take_trace().len(), 3);
+    let of = |events, function| -> Vec<u64> {
+        let here = counts
+            .iter()
+            .filter(|e| (e.events, e.function) == (events, function));
+        here.map(|e| e.count).collect()
+    };
+    // `block`, `ref.func` and `cont.new`; then `resume`.
+    assert_eq!((of(0, 1), of(1, 1)), (vec![1; 3], vec![1]));
+    assert_eq!(of(2, 0), [1, 1]);
+    // `drop`, then the loop with its eight instructions.
+    assert_eq!(of(3, 1), [1, 3, 3, 3, 3, 3, 3, 3, 3, 3]);
+    assert!(case.store.take_counts(case.instance).is_empty());
+}
+
+#[test]
 fn what_is_not_supported_is_named() {
     let wasm = wat::parse_str(
         "(module (func) (func (drop (i32.atomic.load (i32.const 0)))) (memory 1 1 shared))",

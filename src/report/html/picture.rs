@@ -4,8 +4,8 @@
 //! where their traces part; from there on each has its own, left and right, at
 //! the same heights.
 
-use super::super::align::{Aligned, Rows, parts};
-use super::super::stacks::{Arrow, Lives, Stack, lives};
+use super::super::align::{Aligned, Rows};
+use crate::observe::stacks::{Arrow, Lives, Stack, lives};
 use crate::observe::{Event, EventKind, Observation, Outcome};
 use maud::{Markup, html};
 use std::collections::BTreeMap;
@@ -36,7 +36,7 @@ impl<'a> Side<'a> {
     fn new(observation: Option<&'a Observation>) -> Option<Side<'a>> {
         let observation = observation?;
         let trace = observation.trace.as_deref()?;
-        let ranges: Vec<_> = parts(observation).map(|(range, _)| range).collect();
+        let ranges: Vec<_> = observation.parts().map(|(range, _)| range).collect();
         Some(Side {
             trace,
             lives: lives(trace, &ranges),

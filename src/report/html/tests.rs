@@ -1,10 +1,10 @@
 //! Pages of every kind of finding, built by hand from runs on the reference, and
 //! looked at in a browser where there is one.
 
-use super::super::stacks::lives;
 use super::*;
 use crate::compare::{Verdict, compare};
 use crate::engines::{self, Settings};
+use crate::observe::stacks::lives;
 use crate::observe::{Event, EventKind, Outcome, TrapKind, Value, observe};
 use std::fs;
 use std::path::PathBuf;

@@ -5,16 +5,16 @@
 //! that of an engine with a bug), an unknown continuation is a new stack, and a
 //! host entry's own stack is never taken away.
 
-use crate::observe::{Event, EventKind};
-use std::collections::HashMap;
+use super::{Event, EventKind};
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 /// A stack, by the order in which stacks first ran; 0 is the host's.
-pub(super) type Stack = usize;
+pub(crate) type Stack = usize;
 
 /// What a stack does for some time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Life {
+pub(crate) enum Life {
     /// Its code is executing.
     Running,
     /// It resumed another one, or called the host.
@@ -26,7 +26,7 @@ pub(super) enum Life {
 /// A stack's life between two moments. Event `i` is at moment `2 i + 1`, what is
 /// between it and the one before at `2 i`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Span {
+pub(crate) struct Span {
     pub stack: Stack,
     pub life: Life,
     pub from: usize,
@@ -35,7 +35,7 @@ pub(super) struct Span {
 
 /// How one stack hands over to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Arrow {
+pub(crate) enum Arrow {
     Resume,
     Throw,
     Suspend,
@@ -46,7 +46,7 @@ pub(super) enum Arrow {
 
 /// One event: who ran before and after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Step {
+pub(crate) struct Step {
     pub from: Stack,
     pub to: Stack,
     pub arrow: Option<Arrow>,
@@ -54,11 +54,25 @@ pub(super) struct Step {
     pub depth: usize,
 }
 
+/// Under which circumstances code executes between two events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Context {
+    /// Stacks in the innermost running chain; one less is the number of handler
+    /// lists in force.
+    pub depth: usize,
+    /// Host entries.
+    pub entries: usize,
+    /// Whether the running stack was suspended at least once.
+    pub resumed: bool,
+}
+
 /// The lives of all stacks in a trace.
 #[derive(Debug, Default)]
-pub(super) struct Lives {
+pub(crate) struct Lives {
     /// One for each event.
     pub steps: Vec<Step>,
+    /// For each part of the run what holds before its first event and after each.
+    pub contexts: Vec<Vec<Context>>,
     /// In the order of their ends.
     pub spans: Vec<Span>,
     /// For each stack the function that runs on it, where it is known.
@@ -66,18 +80,21 @@ pub(super) struct Lives {
 }
 
 /// The events of a trace, and which of them belong to which call.
-pub(super) fn lives(trace: &[Event], parts: &[Range<usize>]) -> Lives {
+pub(crate) fn lives(trace: &[Event], parts: &[Range<usize>]) -> Lives {
     let mut machine = Machine::default();
     machine.lives.functions.push(None);
     machine.entries.push(vec![0]);
     for part in parts {
         machine.now = 2 * part.start;
         machine.settle();
+        let mut contexts = vec![machine.context()];
         for index in part.clone() {
             machine.now = 2 * index + 1;
             machine.step(&trace[index].kind);
             machine.settle();
+            contexts.push(machine.context());
         }
+        machine.lives.contexts.push(contexts);
         machine.now = 2 * part.end;
         machine.end();
         machine.settle();
@@ -118,6 +135,8 @@ struct Machine {
     pending: usize,
     /// What each stack does, and since when.
     now_is: Vec<Option<(Life, usize)>>,
+    /// Which stacks were suspended at least once.
+    suspended: HashSet<Stack>,
 }
 
 impl Machine {
@@ -129,6 +148,19 @@ impl Machine {
     fn stack(&mut self, function: Option<u32>) -> Stack {
         self.lives.functions.push(function);
         self.lives.functions.len() - 1
+    }
+
+    fn context(&self) -> Context {
+        let called = usize::from(self.pending > 0);
+        Context {
+            depth: match called {
+                // What executes next is the callback's, on a stack of its own.
+                1 => 1,
+                _ => self.entries[self.entries.len() - 1].len(),
+            },
+            entries: self.entries.len() + self.pending,
+            resumed: called == 0 && self.suspended.contains(&self.running()),
+        }
     }
 
     fn step(&mut self, kind: &EventKind) {
@@ -247,6 +279,7 @@ impl Machine {
         let chain = self.chain();
         let at = chain.len().saturating_sub(distance as usize + 1).max(1);
         let stacks = chain.split_off(at);
+        self.suspended.extend(&stacks);
         self.continuations.insert(cont, Captured::Stacks(stacks));
     }
 
