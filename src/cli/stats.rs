@@ -5,8 +5,8 @@ use anyhow::{Context, bail};
 use clap::Args;
 use std::fs;
 use std::path::{Path, PathBuf};
-use switchback::fuzzing::case_seed;
-use switchback::generate;
+use switchback::engines;
+use switchback::fuzzing::{case_module, case_seed};
 use switchback::stats::{Circumstance, Counter, Statistics, page};
 
 /// Count what modules execute, and under which circumstances of stack switching.
@@ -40,10 +40,10 @@ pub fn main(arguments: Arguments) -> anyhow::Result<Finding> {
     let counter = Counter::new()?;
     let mut statistics = Statistics::new();
     let title = if let Some(execs) = arguments.execs {
-        let config = generate::Config::default();
+        let features = engines::features(&engines::names())?;
         for index in 0..execs {
             let seed = case_seed(arguments.seed, index);
-            counter.add(&generate::generate(seed, &config).wasm, &mut statistics);
+            counter.add(&case_module(seed, features), &mut statistics);
         }
         format!("--seed {} --execs {execs}", arguments.seed)
     } else {

@@ -157,7 +157,7 @@ impl Counter {
             instructions: Some(INSTRUCTION_BOUND),
             ..Settings::default()
         };
-        let (reference, _) = engines::split_reference();
+        let (reference, _) = engines::split_reference(&engines::names())?;
         let engine = engines::create(reference.name, &settings)?;
         Ok(Counter { engine })
     }
