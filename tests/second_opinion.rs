@@ -65,6 +65,35 @@ fn wasmi_shows_what_the_oracle_shows() {
 }
 
 #[test]
+fn imports_of_several_kinds_may_stand_in_any_order() {
+    let text = r#"(module
+        (import "m" "f" (func (result i32)))
+        (import "m" "g" (global i32))
+        (import "m" "f" (func (result i32)))
+        (import "m" "t" (table 2 funcref))
+        (import "m" "h" (func (result i64)))
+        (elem (table 0) (i32.const 0) func 0 2)
+        (func (export "call") (result i32 i64) (call 1) (call 2)))"#;
+    let (left, right) = (on("wasmi", text), on("oracle", text));
+    assert_eq!(compare(&left, &right), Verdict::Agree { cut: None });
+    assert!(right.instantiation.is_returned());
+    assert_eq!(left.state, right.state);
+}
+
+#[test]
+fn a_segment_that_does_not_fit_is_a_trap() {
+    for segment in [
+        "(table 1 funcref) (elem (i32.const 1) func 0) (func)",
+        "(memory 1) (data (i32.const 65536) \"x\")",
+    ] {
+        let text = format!("(module {segment})");
+        let (left, right) = (on("wasmi", &text), on("oracle", &text));
+        assert_eq!(compare(&left, &right), Verdict::Agree { cut: None });
+        assert_eq!(right.instantiation.name(), "trapped", "{segment}");
+    }
+}
+
+#[test]
 fn a_difference_in_a_call_of_the_host_is_seen() {
     let other = ALL_KINDS.replace("(call $log (i32.const 3)", "(call $log (i32.const 4)");
     let verdict = compare(&on("wasmi", ALL_KINDS), &on("oracle", &other));

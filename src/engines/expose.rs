@@ -8,11 +8,23 @@ use wasmparser::{BinaryReaderError, Parser, Payload, TypeRef};
 pub(super) struct Exposed {
     /// The module; the bytes of all sections but exports and start are the original's.
     pub(super) wasm: Vec<u8>,
+    /// The kinds of its imports, in order.
+    imports: Vec<Kind>,
     /// What it holds, imported items first.
     pub(super) counts: Counts,
     /// The start function, which the module does not have any more: its adapter calls it when the instance is known.
     pub(super) start: Option<u32>,
     prefix: String,
+}
+
+/// The kinds of imports, in the order of their index spaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Func,
+    Table,
+    Memory,
+    Global,
+    Tag,
 }
 
 /// How many items there are in each index space.
@@ -31,21 +43,24 @@ impl Exposed {
     pub(super) fn new(wasm: &[u8]) -> Result<Exposed, BinaryReaderError> {
         let mut counts = Counts::default();
         let mut start = None;
+        let mut imports = Vec::new();
         let mut names = Vec::new();
         for payload in Parser::new(0).parse_all(wasm) {
             match payload? {
                 Payload::ImportSection(section) => {
                     for import in section.into_imports() {
-                        *match import?.ty {
+                        let (kind, count) = match import?.ty {
                             TypeRef::Func(_) | TypeRef::FuncExact(_) => {
                                 counts.imported_functions += 1;
-                                &mut counts.functions
+                                (Kind::Func, &mut counts.functions)
                             }
-                            TypeRef::Global(_) => &mut counts.globals,
-                            TypeRef::Memory(_) => &mut counts.memories,
-                            TypeRef::Table(_) => &mut counts.tables,
-                            TypeRef::Tag(_) => &mut counts.tags,
-                        } += 1;
+                            TypeRef::Table(_) => (Kind::Table, &mut counts.tables),
+                            TypeRef::Memory(_) => (Kind::Memory, &mut counts.memories),
+                            TypeRef::Global(_) => (Kind::Global, &mut counts.globals),
+                            TypeRef::Tag(_) => (Kind::Tag, &mut counts.tags),
+                        };
+                        imports.push(kind);
+                        *count += 1;
                     }
                 }
                 Payload::FunctionSection(section) => counts.functions += section.count(),
@@ -70,6 +85,7 @@ impl Exposed {
 
         let mut exposed = Exposed {
             wasm: Vec::new(),
+            imports,
             counts,
             start,
             prefix,
@@ -96,6 +112,13 @@ impl Exposed {
         sections.remove(SectionId::Start);
         exposed.wasm = sections.finish();
         Ok(exposed)
+    }
+
+    /// The indices of the imports, by kind and within a kind in order, as wasmi lists them: functions, tables, memories, globals.
+    pub(super) fn imports_by_kind(&self) -> Vec<usize> {
+        let mut order: Vec<_> = (0..self.imports.len()).collect();
+        order.sort_by_key(|&index| self.imports[index]);
+        order
     }
 
     /// The name under which an item is exported.
@@ -127,6 +150,7 @@ mod tests {
         let exposed = Exposed::new(&wasm).unwrap();
         wasmparser::validate(&exposed.wasm).unwrap();
         assert_eq!(exposed.start, Some(1));
+        assert_eq!(exposed.imports_by_kind(), [1, 0]);
         let text = wasmprinter::print_bytes(&exposed.wasm).unwrap();
         for export in [
             r#"(export "switchback func 0" (func 2))"#,

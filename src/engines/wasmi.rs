@@ -15,7 +15,7 @@ use crate::observe::{
 use std::collections::HashMap;
 use std::mem;
 use wasm_encoder::ExportKind;
-use wasmi::errors::ErrorKind;
+use wasmi::errors::{ErrorKind, InstantiationError};
 use wasmi::{
     CompilationMode, Extern, ExternRef, ExternType, Func, FuncType, Instance, Nullable, Ref, Store,
     StoreLimits, StoreLimitsBuilder, TrapCode, Val, ValType,
@@ -34,6 +34,8 @@ pub const REGISTRATION: Registration = Registration {
         gc: false,
         subtyping: false,
         select_of_zero_test: false,
+        // wasmi rounds once, which the specification allows.
+        relaxed_madd: false,
         ..Features::ALL
     },
     gaps: &[Gap {
@@ -159,29 +161,29 @@ impl Session for WasmiSession {
         module: ModuleId,
         bindings: &[Binding],
     ) -> Result<InstanceId, Outcome> {
-        let imports: Vec<_> = self.modules[module.0]
-            .0
-            .imports()
-            .map(|import| {
-                let name = (import.module().to_owned(), import.name().to_owned());
-                (name, import.ty().clone())
-            })
-            .collect();
-        let mut externs: Vec<Extern> = Vec::new();
-        for (((from, name), ty), binding) in imports.iter().zip(bindings) {
+        let (compiled, exposed) = &self.modules[module.0];
+        let order = exposed.imports_by_kind();
+        let mut imports = vec![None; order.len()];
+        for (import, &index) in compiled.imports().zip(&order) {
+            let name = (import.module().to_owned(), import.name().to_owned());
+            imports[index] = Some((name, import.ty().clone()));
+        }
+        let mut items: Vec<Extern> = Vec::new();
+        for (((from, name), ty), binding) in imports.iter().flatten().zip(bindings) {
             let item = match binding {
                 Binding::Export { instance, name } => self.instances[instance.0]
                     .0
                     .get_export(&self.store, name)
                     .ok_or_else(|| unbound(from, name))?,
-                Binding::SameAs(earlier) => externs[*earlier],
+                Binding::SameAs(earlier) => items[*earlier],
                 Binding::Host(function) => self.host_item(ty, *function).map_err(|error| {
                     error.unwrap_or_else(|| no_default(from, name, &format!("{ty:?}")))
                 })?,
             };
-            externs.push(item);
+            items.push(item);
         }
         let (compiled, exposed) = &self.modules[module.0];
+        let externs: Vec<Extern> = order.into_iter().map(|index| items[index]).collect();
         let instance = Instance::new(&mut self.store, compiled, &externs).map_err(outcome)?;
         for index in exposed.counts.imported_functions..exposed.counts.functions {
             let name = exposed.name(ExportKind::Func, index);
@@ -446,6 +448,12 @@ fn outcome(error: wasmi::Error) -> Outcome {
         None => {
             let message = error.to_string();
             return match error.kind() {
+                ErrorKind::Instantiation(InstantiationError::ElementSegmentDoesNotFit {
+                    ..
+                }) => Outcome::Trapped {
+                    trap: TrapKind::TableOutOfBounds,
+                    at: None,
+                },
                 ErrorKind::Instantiation(_) | ErrorKind::Linker(_) => {
                     Outcome::Unlinkable { message }
                 }

@@ -108,6 +108,9 @@ features! {
     wide_arithmetic,
     /// `select` on the result of a test for zero or null. (An engine that gets this wrong is not to stop at each of them.)
     select_of_zero_test,
+    /// The relaxed multiply-add with the result of the deterministic profile, which is rounded twice. (The specification lets an
+    /// engine round once.)
+    relaxed_madd,
 }
 
 impl Default for Features {
@@ -125,6 +128,7 @@ impl Default for Features {
             multi_memory: true,
             wide_arithmetic: true,
             select_of_zero_test: true,
+            relaxed_madd: true,
             ..Features::NONE
         }
     }

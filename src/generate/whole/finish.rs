@@ -209,7 +209,16 @@ fn rewrite(
             Operator::Nop => after_zero_test,
             _ => false,
         };
-        code.extend_from_slice(bytes);
+        match multiply_add(&operator) {
+            Some((product, sum)) if !outline.features.relaxed_madd => {
+                let local = scratch.local(wasm_encoder::ValType::V128);
+                Instruction::LocalSet(local).encode(&mut code);
+                product.iter().for_each(|part| part.encode(&mut code));
+                Instruction::LocalGet(local).encode(&mut code);
+                sum.encode(&mut code);
+            }
+            _ => code.extend_from_slice(bytes),
+        }
         if let Operator::Loop { .. } = operator {
             burn(outline, ty, &mut code);
         }
@@ -227,6 +236,20 @@ fn rewrite(
     }
     out.extend_from_slice(&code);
     Ok(out)
+}
+
+/// The instructions that make the product and then the sum of a relaxed multiply-add, each rounded for itself.
+fn multiply_add(
+    operator: &Operator<'_>,
+) -> Option<(&'static [Instruction<'static>], Instruction<'static>)> {
+    use Instruction::*;
+    Some(match operator {
+        Operator::F32x4RelaxedMadd => (&[F32x4Mul], F32x4Add),
+        Operator::F32x4RelaxedNmadd => (&[F32x4Mul, F32x4Neg], F32x4Add),
+        Operator::F64x2RelaxedMadd => (&[F64x2Mul], F64x2Add),
+        Operator::F64x2RelaxedNmadd => (&[F64x2Mul, F64x2Neg], F64x2Add),
+        _ => return None,
+    })
 }
 
 /// Uses one unit of fuel; without fuel, returns default values.

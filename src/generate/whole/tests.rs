@@ -116,3 +116,31 @@ fn every_nan_is_made_canonical_and_every_loop_burns_fuel() {
     // A driver for each, twice.
     assert_eq!(functions.len(), 6);
 }
+
+#[test]
+fn a_multiply_add_is_rounded_twice_where_an_engine_may_round_once() {
+    let wasm = wat::parse_str(
+        "(module (func (param v128 v128 v128)
+           (drop (f32x4.relaxed_madd (local.get 0) (local.get 1) (local.get 2)))
+           (drop (f64x2.relaxed_nmadd (local.get 0) (local.get 1) (local.get 2)))))",
+    )
+    .unwrap();
+    let text = |features| {
+        let wasm = finish::finish(&wasm, features, &mut Unstructured::new(&[])).unwrap();
+        wasmparser::validate(&wasm).unwrap();
+        wasmprinter::print_bytes(&wasm).unwrap()
+    };
+    let with = text(Features::ALL);
+    assert!(with.contains("relaxed_madd") && with.contains("relaxed_nmadd"));
+    let without = text(Features {
+        relaxed_madd: false,
+        ..Features::ALL
+    });
+    assert!(!without.contains("relaxed"), "{without}");
+    for instructions in [
+        "f32x4.mul\n    local.get 3\n    f32x4.add",
+        "f64x2.mul\n    f64x2.neg\n    local.get 3\n    f64x2.add",
+    ] {
+        assert!(without.contains(instructions), "{without}");
+    }
+}
