@@ -119,6 +119,7 @@ pub const REGISTRATION: Registration = Registration {
     planted: Vec::new,
     // Cases for all engines together use what every one of them can do.
     features: Features::NONE,
+    axes: Vec::new,
     gaps: &[],
     // It takes part if it is asked for by name.
     default: false,

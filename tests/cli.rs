@@ -645,3 +645,68 @@ fn fuzz_asks_wasmi_and_leaves_features_out() {
         run.is_error(&[words]);
     }
 }
+
+#[test]
+fn configurations_are_drawn_by_the_case_or_given() {
+    let folder = TempDir::new().unwrap();
+    let drawn = ["--execs", "60", "--seed", "5", "--config", "drawn"];
+    let run = fuzz(&folder.path().join("findings"), &drawn);
+    assert_eq!(run.status, 0, "{}{}", run.stdout, run.stderr);
+    let choices = run.json()["choices"].clone();
+    for axis in [
+        "opt", "regalloc", "traps", "memory", "cpu", "gc-zeal", "stack",
+    ] {
+        let name = format!("compiled {axis}=");
+        let counts = choices
+            .as_object()
+            .unwrap()
+            .iter()
+            .filter(|(choice, _)| choice.starts_with(&name));
+        let counts: Vec<u64> = counts.map(|(_, count)| count.as_u64().unwrap()).collect();
+        assert!(counts.len() > 1, "{axis}: {choices}");
+        assert_eq!(counts.iter().sum::<u64>(), 60, "{axis}: {choices}");
+    }
+
+    // A planted bug is found under a configuration, and the command that reproduces it has both.
+    let out = folder.path().join("planted");
+    let planted = [
+        "--execs",
+        "20",
+        "--config",
+        "opt=speed,stack=1m",
+        "--plant",
+        "first-clause-only",
+        "--max-findings",
+        "1",
+    ];
+    assert_eq!(fuzz(&out, &planted).status, 1);
+    let report = fs::read_to_string(out.join("000.txt")).unwrap();
+    assert!(
+        report.contains("configuration of compiled: opt=speed,stack=1m"),
+        "{report}"
+    );
+    assert!(
+        report.contains("--plant first-clause-only --config opt=speed,stack=1m"),
+        "{report}"
+    );
+    let module = out.join("000.wasm").display().to_string();
+    let again = [
+        "diff",
+        &module,
+        "--plant",
+        "first-clause-only",
+        "--config",
+        "opt=speed,stack=1m",
+    ];
+    assert_eq!(switchback(&again).status, 1);
+
+    for (config, word) in [
+        ("opt=fast", "none, speed, size"),
+        ("optt=none", "gc-zeal"),
+        ("opt", "axis=choice"),
+    ] {
+        switchback(&["fuzz", "--execs", "1", "--config", config]).is_error(&["compiled", word]);
+    }
+    let engines = ["fuzz", "--engines", "oracle,wasmi", "--config", "drawn"];
+    switchback(&engines).is_error(&["more configurations"]);
+}

@@ -326,6 +326,9 @@ fn table(summary: &Summary, findings: &[Written]) -> String {
     row("  reference", stage(stages.reference));
     row("  compare", stage(stages.compare));
     row("traced", of_all(summary.traced));
+    for (choice, cases) in &summary.choices {
+        row(&format!("  {choice}"), of_all(*cases));
+    }
     row("bytes a module", {
         let mean = summary.bytes.checked_div(summary.executions);
         format!("{} on average", mean.unwrap_or(0))

@@ -15,6 +15,10 @@ pub struct Lineup {
     /// Put this planted bug into the engine that has it.
     #[arg(long, value_name = "NAME")]
     pub plant: Option<String>,
+    /// The configuration of the engine under test, such as opt=speed,stack=192k; or `drawn`: each case's bytes decide. Given
+    /// again for the next engine that has one.
+    #[arg(long, value_name = "AXIS=CHOICE,…|drawn")]
+    pub config: Vec<String>,
 }
 
 /// What generated modules are to use, if not what all engines can do.
@@ -40,7 +44,13 @@ fn default_engines() -> Vec<String> {
 impl Lineup {
     /// Sets up the engines.
     pub fn runner(&self) -> Result<CaseRunner, SetupError> {
-        CaseRunner::with_engines(&self.engines, &self.settings())
+        self.configured(&self.settings())
+    }
+
+    fn configured(&self, settings: &Settings) -> Result<CaseRunner, SetupError> {
+        let mut runner = CaseRunner::with_engines(&self.engines, settings)?;
+        runner.configure(&self.config)?;
+        Ok(runner)
     }
 
     /// Sets up the engines; the reference gives a case up after so many instructions.
@@ -49,7 +59,7 @@ impl Lineup {
             instructions: Some(instructions),
             ..self.settings()
         };
-        CaseRunner::with_engines(&self.engines, &settings)
+        self.configured(&settings)
     }
 
     /// What the options say of every engine's settings.
@@ -68,6 +78,9 @@ impl Lineup {
         }
         if let Some(plant) = &self.plant {
             arguments.extend(["--plant".to_owned(), plant.clone()]);
+        }
+        for config in &self.config {
+            arguments.extend(["--config".to_owned(), config.clone()]);
         }
         arguments
     }

@@ -2,8 +2,8 @@
 
 use super::translate::define_event;
 use super::{
-    Binding, CONTINUATIONS, Engine, HostFunction, InstanceId, MEMORY_PAGES, ModuleId, Planted,
-    Registration, Session, Settings, TABLE_ELEMENTS, no_default, unbound,
+    Axis, Binding, CONTINUATIONS, Configuration, Engine, HostFunction, InstanceId, MEMORY_PAGES,
+    ModuleId, Planted, Registration, Session, Settings, TABLE_ELEMENTS, no_default, unbound,
 };
 use crate::generate::Features;
 use crate::observe::{
@@ -11,7 +11,7 @@ use crate::observe::{
 };
 use std::cell::Cell;
 use switchback_engine as compiled;
-use switchback_engine::{AsContextMut, trace};
+use switchback_engine::{AsContextMut, CpuFeatures, OptLevel, RegallocAlgorithm, trace};
 
 /// The registry's entry.
 pub const REGISTRATION: Registration = Registration {
@@ -20,9 +20,128 @@ pub const REGISTRATION: Registration = Registration {
     create: |settings| Ok(Box::new(Compiled::new(settings)?)),
     planted,
     features: Features::ALL,
+    axes,
     gaps: &[],
     default: true,
 };
+
+/// A choice on an axis: its name, its weight when one is drawn, what it sets.
+type Choice = (&'static str, u32, fn(&mut compiled::Config));
+
+/// The axes of the configuration, the default first on each. (Whether code is traced is drawn as well, by the case.)
+const AXES: &[(&str, &[Choice])] = &[
+    (
+        "opt",
+        &[
+            ("none", 4, |_| {}),
+            ("speed", 2, |config| {
+                config.opt_level(OptLevel::Speed);
+            }),
+            ("size", 1, |config| {
+                config.opt_level(OptLevel::SpeedAndSize);
+            }),
+        ],
+    ),
+    (
+        "regalloc",
+        &[
+            ("single-pass", 3, |_| {}),
+            ("backtracking", 2, |config| {
+                config.regalloc(RegallocAlgorithm::Backtracking);
+            }),
+        ],
+    ),
+    (
+        "traps",
+        &[
+            ("signals", 2, |_| {}),
+            ("checks", 1, |config| {
+                config.signals_based_traps(false);
+            }),
+        ],
+    ),
+    (
+        "memory",
+        &[
+            ("bounds-checks", 2, |_| {}),
+            ("guard", 1, |config| {
+                config.memory_guard(true);
+            }),
+        ],
+    ),
+    (
+        "cpu",
+        &[
+            ("host", 2, |_| {}),
+            ("baseline", 1, |config| {
+                config.cpu_features(CpuFeatures::Baseline);
+            }),
+        ],
+    ),
+    (
+        "gc-zeal",
+        &[
+            ("0", 4, |config| {
+                config.gc_zeal(0);
+            }),
+            ("1", 1, |config| {
+                config.gc_zeal(1);
+            }),
+            ("7", 1, |config| {
+                config.gc_zeal(7);
+            }),
+        ],
+    ),
+    (
+        "switches",
+        &[
+            ("inlined", 3, |_| {}),
+            ("shared", 1, |config| {
+                config.inline_switches(false);
+            }),
+        ],
+    ),
+    (
+        "stack",
+        &[
+            ("256k", 3, |_| {}),
+            ("192k", 1, |config| {
+                config.fiber_stack_size(192 << 10);
+            }),
+            ("1m", 1, |config| {
+                config.fiber_stack_size(1 << 20);
+            }),
+        ],
+    ),
+];
+
+fn axes() -> Vec<Axis> {
+    let axis = |(name, choices): &(&'static str, &[Choice])| Axis {
+        name,
+        choices: choices
+            .iter()
+            .map(|(choice, weight, _)| (*choice, *weight))
+            .collect(),
+    };
+    AXES.iter().map(axis).collect()
+}
+
+/// Sets what is chosen; fails on what is no axis or no choice.
+fn configure(config: &mut compiled::Config, configuration: &Configuration) -> Result<(), String> {
+    for (axis, choice) in configuration.choices() {
+        let choices = AXES
+            .iter()
+            .find(|(name, _)| *name == axis)
+            .map(|(_, choices)| *choices);
+        let chosen = choices
+            .unwrap_or_default()
+            .iter()
+            .find(|(name, ..)| *name == choice);
+        let (_, _, set) = chosen.ok_or_else(|| format!("there is no setting {axis}={choice}"))?;
+        set(config);
+    }
+    Ok(())
+}
 
 struct Compiled {
     engine: compiled::Engine,
@@ -45,6 +164,7 @@ impl Compiled {
         config.gc_zeal(settings.gc_zeal);
         // No host function of ours looks at its callers, and compiling is what a campaign's time goes into.
         config.native_unwind_info(false);
+        configure(&mut config, &settings.configuration)?;
         plant(&mut config, settings);
         Ok(Compiled {
             engine: compiled::Engine::new(&config).map_err(|error| error.to_string())?,

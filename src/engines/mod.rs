@@ -9,12 +9,14 @@
 //! import which export or which host item to take ([`Binding`]).
 
 mod compiled;
+mod configuration;
 mod expose;
 mod interface;
 mod oracle;
 mod translate;
 mod wasmi;
 
+pub use configuration::{Axis, Configuration};
 pub use interface::{Export, ExportKind, Import, Interface, InterfaceError};
 
 use crate::generate::Features;
@@ -46,6 +48,8 @@ pub struct Settings {
     pub explicit_checks: bool,
     /// Let no switch of stacks be checked, in an engine that checks them in debug builds: it may then make them in another way.
     pub unchecked_switches: bool,
+    /// Choices on the engine's axes.
+    pub configuration: Configuration,
 }
 
 /// The size in pages that `memory.grow` can reach, on every engine. Small, so that
@@ -192,6 +196,8 @@ pub struct Registration {
     pub planted: fn() -> Vec<Planted>,
     /// What it can do. Cases are generated with what all their engines can do.
     pub features: Features,
+    /// The axes of its configuration.
+    pub axes: fn() -> Vec<Axis>,
     /// Those of the features that it lacks because of a known bug.
     pub gaps: &'static [Gap],
     /// Whether cases run on it if nobody says on which engines they are to run.
@@ -223,6 +229,9 @@ pub enum SetupError {
         /// The name.
         name: String,
     },
+    /// More configurations than engines that have any.
+    #[error("there are more configurations than engines with a configuration")]
+    TooManyConfigurations,
     /// A comparison needs two.
     #[error("a comparison needs at least two engines, such as oracle,wasmi")]
     TooFew,

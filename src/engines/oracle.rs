@@ -20,6 +20,7 @@ pub const REGISTRATION: Registration = Registration {
     create: |settings| Ok(Box::new(Oracle::new(settings))),
     planted: Vec::new,
     features: Features::ALL,
+    axes: Vec::new,
     gaps: &[],
     default: true,
 };

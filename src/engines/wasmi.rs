@@ -36,13 +36,34 @@ pub const REGISTRATION: Registration = Registration {
         select_of_zero_test: false,
         // wasmi rounds once, which the specification allows.
         relaxed_madd: false,
+        tail_calls_of_host: false,
+        vectors_by_br_table: false,
+        block_parameters: false,
         ..Features::ALL
     },
-    gaps: &[Gap {
-        feature: "select_of_zero_test",
-        reason: "wasmi 2.0.0 fuses a test of a local for zero with the `select` that follows, and then tests a stale register",
-        reference: "corpus/regressions/wasmi-select-of-zero-test.wast",
-    }],
+    axes: Vec::new,
+    gaps: &[
+        Gap {
+            feature: "select_of_zero_test",
+            reason: "wasmi 2.0.0 fuses a test of a local for zero with the `select` that follows, and then tests a stale register",
+            reference: "corpus/regressions/wasmi-select-of-zero-test.wast",
+        },
+        Gap {
+            feature: "tail_calls_of_host",
+            reason: "wasmi 2.0.0 crashes after a tail call of a host function from a function that was called itself",
+            reference: "corpus/regressions/wasmi-tail-call-of-host.wast",
+        },
+        Gap {
+            feature: "vectors_by_br_table",
+            reason: "wasmi 2.0.0 delivers other bytes of its memory in place of a vector that `br_table` carries",
+            reference: "corpus/regressions/wasmi-vector-by-br-table.wast",
+        },
+        Gap {
+            feature: "block_parameters",
+            reason: "wasmi 2.0.0 loses a local's value beneath the parameters of a block in which the local is set",
+            reference: "corpus/regressions/wasmi-block-parameters.wast",
+        },
+    ],
     default: false,
 };
 

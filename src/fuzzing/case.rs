@@ -3,14 +3,18 @@
 use super::instruction::{Instruction, is_stack_switching};
 use super::operator;
 use crate::compare::{Discard, DiscardReason, Verdict, compare};
-use crate::engines::{self, Engine, INSTRUCTIONS, Settings, SetupError};
+use crate::engines::{
+    self, Configuration, Engine, INSTRUCTIONS, Registration, Settings, SetupError,
+};
 use crate::generate::{self, Features, whole};
 use crate::observe::{self, Digest, Hasher, Observation, Outcome, Run};
 use crate::report::text::{Palette, render};
 use crate::report::{Report, Signature};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
+use xxhash_rust::xxh3::xxh3_64;
 
 /// A duration in nanoseconds.
 pub type Nanoseconds = u64;
@@ -37,6 +41,8 @@ pub struct CaseReport {
     pub size: usize,
     /// Whether the engines under test recorded a trace.
     pub traced: bool,
+    /// The engines' choices on the axes of their configuration, as `engine axis=choice`.
+    pub choices: Vec<String>,
     /// The digest of all observations; `None` if the case did not come so far.
     pub digest: Option<Digest>,
     /// What was found, if anything was.
@@ -71,11 +77,56 @@ pub struct Finding {
 /// The engines and the generator, set up to run cases.
 pub struct CaseRunner {
     features: Features,
-    /// The engines under test, with and without trace.
-    traced: Vec<Box<dyn Engine>>,
-    untraced: Vec<Box<dyn Engine>>,
+    others: Vec<Seat>,
     reference: Box<dyn Engine>,
+    plant: Option<String>,
+    engines: RefCell<Engines>,
 }
+
+/// Engines under test that are set up: by seat, whether they trace, and configuration.
+type Engines = HashMap<(usize, How, Configuration), Box<dyn Engine>>;
+
+/// An engine under test.
+struct Seat {
+    registration: &'static Registration,
+    configuration: Choice,
+}
+
+/// How the configuration of an engine comes about.
+enum Choice {
+    /// It is always this.
+    Fixed(Configuration),
+    /// Each case's bytes decide.
+    Drawn,
+}
+
+/// How many configurations are drawn in all. Setting up an engine takes as long as a case or two, so that each is to serve many;
+/// any two choices on different axes still meet.
+const CONFIGURATIONS: u64 = 64;
+
+/// Engines set up at once: more than one engine's drawn configurations, each in every way to run.
+const ENGINES: usize = 256;
+
+/// How the engines under test run a case, besides their configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct How {
+    traced: bool,
+    /// Whether they collect at every switch, so that what a collector misses shows in results and states.
+    collecting: bool,
+}
+
+impl How {
+    /// Half of the modules are collected in when they are not traced; the others switch on the quickest path.
+    fn of(wasm: &[u8], traced: bool) -> How {
+        How {
+            traced,
+            collecting: !traced && xxh3_64(wasm).is_multiple_of(2),
+        }
+    }
+}
+
+/// What stands for a configuration that each case draws.
+pub const DRAWN: &str = "drawn";
 
 /// A generated case.
 struct Case {
@@ -162,20 +213,6 @@ impl CaseRunner {
         settings: &Settings,
     ) -> Result<CaseRunner, SetupError> {
         let (reference, others) = engines::split_reference(names)?;
-        let under_test = |trace| -> Result<Vec<_>, SetupError> {
-            let settings = Settings {
-                trace,
-                // Without traces collect at every switch: what the collector misses
-                // then shows in results and states.
-                gc_zeal: u32::from(!trace),
-                plant: settings.plant.clone(),
-                ..Settings::default()
-            };
-            let engines = others.iter();
-            engines
-                .map(|r| engines::create(r.name, &settings))
-                .collect()
-        };
         let of_reference = Settings {
             trace: true,
             coverage: true,
@@ -183,12 +220,73 @@ impl CaseRunner {
             plant: settings.plant.clone(),
             ..Settings::default()
         };
-        Ok(CaseRunner {
+        let seat = |registration| Seat {
+            registration,
+            configuration: Choice::Fixed(Configuration::default()),
+        };
+        let runner = CaseRunner {
             features: engines::features(names)?,
-            traced: under_test(true)?,
-            untraced: under_test(false)?,
+            others: others.into_iter().map(seat).collect(),
             reference: engines::create(reference.name, &of_reference)?,
-        })
+            plant: settings.plant.clone(),
+            engines: RefCell::default(),
+        };
+        // What does not fit is told now, not at the first case.
+        for seat in &runner.others {
+            let how = How::of(&[], true);
+            let settings = runner.settings(how, &Configuration::default());
+            engines::create(seat.registration.name, &settings)?;
+        }
+        Ok(runner)
+    }
+
+    fn settings(&self, how: How, configuration: &Configuration) -> Settings {
+        Settings {
+            trace: how.traced,
+            gc_zeal: u32::from(how.collecting),
+            plant: self.plant.clone(),
+            configuration: configuration.clone(),
+            ..Settings::default()
+        }
+    }
+
+    /// Sets the configurations of the engines under test that have axes, in their order: as [`Configuration`] displays, or
+    /// [`DRAWN`], so that each case's bytes draw one. Engines without one keep their default.
+    ///
+    /// # Errors
+    ///
+    /// [`SetupError`], if one is wrong or there are too many.
+    pub fn configure(&mut self, configurations: &[impl AsRef<str>]) -> Result<(), SetupError> {
+        let seats = self.others.iter_mut();
+        let mut seats = seats.filter(|seat| !(seat.registration.axes)().is_empty());
+        for text in configurations {
+            let seat = seats.next().ok_or(SetupError::TooManyConfigurations)?;
+            let engine = seat.registration.name;
+            seat.configuration = if text.as_ref() == DRAWN {
+                Choice::Drawn
+            } else {
+                let parsed = Configuration::parse(text.as_ref(), &(seat.registration.axes)());
+                let refused = |message| SetupError::Refused { engine, message };
+                Choice::Fixed(parsed.map_err(refused)?)
+            };
+        }
+        Ok(())
+    }
+
+    /// The configurations of the engines under test in the case of this module.
+    pub fn configurations(&self, wasm: &[u8]) -> Vec<(&'static str, Configuration)> {
+        let configuration = |(index, seat): (usize, &Seat)| {
+            let configuration = match &seat.configuration {
+                Choice::Fixed(configuration) => configuration.clone(),
+                Choice::Drawn => {
+                    let drawn = xxh3_64(wasm) % CONFIGURATIONS;
+                    let axes = (seat.registration.axes)();
+                    Configuration::draw(&axes, &drawn.to_le_bytes(), index as u64)
+                }
+            };
+            (seat.registration.name, configuration)
+        };
+        self.others.iter().enumerate().map(configuration).collect()
     }
 
     /// What all engines can do, and so what the cases use.
@@ -233,7 +331,7 @@ impl CaseRunner {
         // seed decides, so that it is the same again.
         let traced = !seed.is_multiple_of(4);
         let compared = self.compare(&case.wasm, traced);
-        let mut report = report(&case.wasm, traced, &compared);
+        let mut report = self.report(&case.wasm, traced, &compared);
         let executed = &compared.reference.executed;
         let hit = |offset: &&u32| executed.binary_search(offset).is_ok();
         report.leaves.0 = case.leaves.iter().filter(hit).count() as u64;
@@ -252,7 +350,7 @@ impl CaseRunner {
     pub fn run_module(&self, wasm: &[u8], traced: bool) -> CaseReport {
         let start = Instant::now();
         let compared = self.compare(wasm, traced);
-        let mut report = report(wasm, traced, &compared);
+        let mut report = self.report(wasm, traced, &compared);
         report.stages = stages(&compared, start);
         report
     }
@@ -288,7 +386,16 @@ impl CaseRunner {
             });
             return compared;
         }
-        for engine in if traced { &self.traced } else { &self.untraced } {
+        let mut engines = self.engines.borrow_mut();
+        for (index, (name, configuration)) in self.configurations(wasm).into_iter().enumerate() {
+            if engines.len() >= ENGINES {
+                engines.clear();
+            }
+            let how = How::of(wasm, traced);
+            let settings = self.settings(how, &configuration);
+            let create = || engines::create(name, &settings).expect("an axis has possible choices");
+            let key = (index, how, configuration);
+            let engine = engines.entry(key).or_insert_with(create);
             let run = observe::run(engine.as_ref(), wasm);
             let verdict = compare(&run.observation, reference);
             compared.others.push(run);
@@ -305,6 +412,34 @@ impl CaseRunner {
     }
 }
 
+impl CaseRunner {
+    /// The report of a case but for leaves and times.
+    fn report(&self, wasm: &[u8], traced: bool, compared: &Compared) -> CaseReport {
+        let mut choices = Vec::new();
+        let mut configured = String::new();
+        for (engine, configuration) in self.configurations(wasm) {
+            let chosen = configuration.choices();
+            choices.extend(chosen.map(|(axis, choice)| format!("{engine} {axis}={choice}")));
+            if configuration != Configuration::default() {
+                configured += &format!("\nconfiguration of {engine}: {configuration}\n");
+            }
+        }
+        let mut report = CaseReport {
+            size: wasm.len(),
+            traced,
+            choices,
+            digest: Some(digest(compared)),
+            ..CaseReport::default()
+        };
+        enter(wasm, compared, &mut report);
+        if let Some(finding) = &mut report.finding {
+            finding.text += &configured;
+        }
+        count(wasm, &compared.reference, &mut report);
+        report
+    }
+}
+
 /// The message of the outcome that says that the reference gave up.
 fn out_of_instructions(observation: &Observation) -> Option<String> {
     let calls = observation.calls.iter().map(|call| &call.outcome);
@@ -313,19 +448,6 @@ fn out_of_instructions(observation: &Observation) -> Option<String> {
         .chain(calls)
         .find(|outcome| matches!(outcome, Outcome::Exhausted { what } if what == INSTRUCTIONS))
         .map(|outcome| outcome.to_string())
-}
-
-/// The report of a case but for leaves and times.
-fn report(wasm: &[u8], traced: bool, compared: &Compared) -> CaseReport {
-    let mut report = CaseReport {
-        size: wasm.len(),
-        traced,
-        digest: Some(digest(compared)),
-        ..CaseReport::default()
-    };
-    enter(wasm, compared, &mut report);
-    count(wasm, &compared.reference, &mut report);
-    report
 }
 
 /// Where the time since `start`, when the comparison began, went.

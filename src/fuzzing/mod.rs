@@ -21,7 +21,9 @@ pub use campaign::{
     Executor, Found, InProcess, Limits, Lost, Progress, campaign, case_seed, caught,
 };
 pub(crate) use case::INSTRUCTION_BOUND;
-pub use case::{CaseReport, CaseRunner, Compared, Finding, Nanoseconds, Stages, case_module};
+pub use case::{
+    CaseReport, CaseRunner, Compared, DRAWN, Finding, Nanoseconds, Stages, case_module,
+};
 pub use instruction::Instruction;
 pub use operator::ProposalCount;
 pub use script::ScriptRunner;

@@ -27,6 +27,8 @@ pub struct Summary {
     pub cut: u64,
     /// The number of cases in which the engines under test recorded traces.
     pub traced: u64,
+    /// In how many cases each choice on an axis was made, as `engine axis=choice`.
+    pub choices: BTreeMap<String, u64>,
     /// For each instruction, how often it was executed.
     pub instructions: BTreeMap<Instruction, Executed>,
     /// For each instruction of any kind, by name, in how many modules it was executed.
@@ -107,6 +109,9 @@ impl Summary {
         }
         self.cut += u64::from(report.cut);
         self.traced += u64::from(report.traced);
+        for choice in &report.choices {
+            *self.choices.entry(choice.clone()).or_default() += 1;
+        }
         for (&instruction, &executed) in &report.instructions {
             let sum = self.instructions.entry(instruction).or_default();
             sum.modules_executed += u64::from(executed > 0);
@@ -228,7 +233,7 @@ impl Serialize for Summary {
                 (reason, entry)
             })
             .collect();
-        let mut object = serializer.serialize_struct("Summary", 19)?;
+        let mut object = serializer.serialize_struct("Summary", 20)?;
         object.serialize_field("seed", &self.seed)?;
         object.serialize_field("executions", &self.executions)?;
         object.serialize_field("divergences", &self.divergences)?;
@@ -237,6 +242,7 @@ impl Serialize for Summary {
         object.serialize_field("discards", &discards)?;
         object.serialize_field("cut", &self.cut)?;
         object.serialize_field("traced", &self.traced)?;
+        object.serialize_field("choices", &self.choices)?;
         object.serialize_field("executions_per_second", &self.executions_per_second())?;
         object.serialize_field("elapsed_seconds", &self.elapsed.as_secs_f64())?;
         object.serialize_field("stage_seconds", &stages)?;

@@ -111,6 +111,12 @@ features! {
     /// The relaxed multiply-add with the result of the deterministic profile, which is rounded twice. (The specification lets an
     /// engine round once.)
     relaxed_madd,
+    /// Tail calls that may reach a function of the host.
+    tail_calls_of_host,
+    /// `br_table` in modules with vectors, which it may carry.
+    vectors_by_br_table,
+    /// Blocks, loops and `if`s with parameters.
+    block_parameters,
 }
 
 impl Default for Features {
@@ -129,6 +135,9 @@ impl Default for Features {
             wide_arithmetic: true,
             select_of_zero_test: true,
             relaxed_madd: true,
+            tail_calls_of_host: true,
+            vectors_by_br_table: true,
+            block_parameters: true,
             ..Features::NONE
         }
     }

@@ -4,7 +4,7 @@ use switchback_oracle::{Config, Dispatch, Engine, Extern, Instance, Module, Stor
 
 /// Kernels, each with an argument that makes it run for a millisecond or so.
 pub const KERNELS: &[(&str, i32)] = &[
-    ("fib", 24),
+    ("fib", 30),
     ("sieve", 200_000),
     ("matmul", 60),
     ("indirect", 200_000),

@@ -205,7 +205,13 @@ fn rewrite(
             Instruction::LocalGet(local).encode(&mut code);
         }
         after_zero_test = match operator {
-            Operator::I32Eqz | Operator::I32Eq | Operator::I32Ne | Operator::RefIsNull => true,
+            Operator::I32Eqz
+            | Operator::I32Eq
+            | Operator::I32Ne
+            | Operator::I64Eqz
+            | Operator::I64Eq
+            | Operator::I64Ne
+            | Operator::RefIsNull => true,
             Operator::Nop => after_zero_test,
             _ => false,
         };
@@ -217,7 +223,10 @@ fn rewrite(
                 Instruction::LocalGet(local).encode(&mut code);
                 sum.encode(&mut code);
             }
-            _ => code.extend_from_slice(bytes),
+            _ if !avoid(&operator, outline, &mut scratch, &mut code)? => {
+                code.extend_from_slice(bytes);
+            }
+            _ => {}
         }
         if let Operator::Loop { .. } = operator {
             burn(outline, ty, &mut code);
@@ -236,6 +245,48 @@ fn rewrite(
     }
     out.extend_from_slice(&code);
     Ok(out)
+}
+
+/// Emits others in place of an instruction that an engine is known to get wrong; `false` if there is no need to.
+fn avoid(
+    operator: &Operator<'_>,
+    outline: &Outline,
+    scratch: &mut Scratch,
+    code: &mut Vec<u8>,
+) -> Result<bool, BinaryReaderError> {
+    let features = outline.features;
+    match operator {
+        Operator::ReturnCall { function_index }
+            if !features.tail_calls_of_host && *function_index < outline.imported_functions =>
+        {
+            Instruction::Call(*function_index).encode(code);
+            Instruction::Return.encode(code);
+        }
+        Operator::ReturnCallIndirect {
+            type_index,
+            table_index,
+        } if !features.tail_calls_of_host => {
+            let call = Instruction::CallIndirect {
+                type_index: *type_index,
+                table_index: *table_index,
+            };
+            call.encode(code);
+            Instruction::Return.encode(code);
+        }
+        Operator::BrTable { targets } if !features.vectors_by_br_table => {
+            let index = scratch.local(wasm_encoder::ValType::I32);
+            Instruction::LocalSet(index).encode(code);
+            for (position, target) in targets.targets().enumerate() {
+                Instruction::LocalGet(index).encode(code);
+                Instruction::I32Const(position as i32).encode(code);
+                Instruction::I32Eq.encode(code);
+                Instruction::BrIf(target?).encode(code);
+            }
+            Instruction::Br(targets.default()).encode(code);
+        }
+        _ => return Ok(false),
+    }
+    Ok(true)
 }
 
 /// The instructions that make the product and then the sum of a relaxed multiply-add, each rounded for itself.

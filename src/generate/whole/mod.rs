@@ -49,7 +49,7 @@ pub fn generate_from_bytes(bytes: &[u8], features: Features) -> Vec<u8> {
 /// Draws what one module may use and how large it gets. Each case leaves features out, so that those that are there meet more
 /// often.
 fn draw(u: &mut Unstructured<'_>, mask: Features) -> arbitrary::Result<wasm_smith::Config> {
-    let mut kept = [false; 16];
+    let mut kept = [false; 24];
     for keep in &mut kept {
         *keep = u.ratio(5u8, 8)?;
     }
@@ -59,6 +59,19 @@ fn draw(u: &mut Unstructured<'_>, mask: Features) -> arbitrary::Result<wasm_smit
     let instructions = u.int_in_range(10..=90usize)?;
     let memories = if features.multi_memory { 3 } else { 1 };
     let min_funcs = u.int_in_range(1..=4usize)?;
+    // wasm-smith makes types of functions and of blocks alike: without the one's parameters, either no function has several
+    // results, or there are no blocks.
+    let straight = !mask.block_parameters && u.ratio(1u8, 2)?;
+    let instructions_of = |straight| match straight {
+        false => InstructionKinds::all(),
+        true => {
+            use wasm_smith::InstructionKind::*;
+            let kinds = [
+                Numeric, VectorInt, Reference, Parametric, Variable, Table, Memory, Aggregate,
+            ];
+            InstructionKinds::new(&kinds)
+        }
+    };
     Ok(wasm_smith::Config {
         // Every proposal is set by name: some defaults of wasm-smith turn on what no engine here has.
         acquire_release_atomics_enabled: false,
@@ -74,7 +87,7 @@ fn draw(u: &mut Unstructured<'_>, mask: Features) -> arbitrary::Result<wasm_smit
         extended_const_enabled: true,
         gc_enabled: features.gc,
         memory64_enabled: features.memory64,
-        multi_value_enabled: true,
+        multi_value_enabled: mask.block_parameters || straight,
         multibyte_array_access_enabled: false,
         reference_types_enabled: true,
         relaxed_simd_enabled: features.relaxed_simd && features.simd,
@@ -87,7 +100,7 @@ fn draw(u: &mut Unstructured<'_>, mask: Features) -> arbitrary::Result<wasm_smit
         wide_arithmetic_enabled: features.wide_arithmetic,
 
         allow_invalid_funcs: false,
-        allowed_instructions: InstructionKinds::all(),
+        allowed_instructions: instructions_of(straight),
         allow_start_export: true,
         generate_custom_sections: false,
         memory_offset_choices: MemoryOffsetChoices(90, 9, 1),
