@@ -370,6 +370,15 @@ fn fuzz_knows_its_planted_bugs() {
     let folder = TempDir::new().unwrap();
     let out: PathBuf = folder.path().join("findings");
     fuzz(&out, &["--plant", "no-such-bug", "--execs", "1"]).is_error(&["no-such-bug"]);
+    let elsewhere = [
+        "--engines",
+        "oracle,wasmi",
+        "--plant",
+        "first-clause-only",
+        "--execs",
+        "1",
+    ];
+    fuzz(&out, &elsewhere).is_error(&["first-clause-only", "compiled"]);
     let list = switchback(&["fuzz", "--plant", "list"]);
     assert_eq!(list.status, 0);
     assert!(list.stdout.lines().count() >= 10, "{}", list.stdout);

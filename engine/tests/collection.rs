@@ -1,8 +1,8 @@
 //! The collector: what it frees, and what it must not, wherever the only reference is at that moment.
 
 use switchback_engine::{
-    AnyKind, Config, Engine, Error, Exhaustion, Extern, Func, FuncType, Instance, Limits, Module,
-    OptLevel, RegallocAlgorithm, Store, Val,
+    AnyKind, Caller, Config, Engine, Error, Exhaustion, Extern, Func, FuncType, Instance, Limits,
+    Module, OptLevel, RegallocAlgorithm, Store, Val,
 };
 
 /// Every way of generating code, collecting at every allocation and switch.
@@ -532,5 +532,36 @@ fn hosts_enter_again_from_where_no_continuation_of_theirs_runs() {
         let instance = instance(&mut store, &engine, &text, &[enter.into()]);
         plain.set(instance.get_func(&store, "plain"));
         assert_eq!(run(&mut store, &instance), 5, "{:?}", engine.config());
+    }
+}
+
+/// A host function that is called by its type, without an entry of compiled code, is under an activation of its own.
+#[test]
+fn a_host_function_that_is_called_directly_may_collect() {
+    for engine in zealous() {
+        let mut store = Store::new(&engine, ());
+        let collects = Func::wrap(&mut store, |mut caller: Caller<'_, ()>| caller.gc());
+        let calls = Func::wrap(&mut store, move |mut caller: Caller<'_, ()>| {
+            let collects = collects.typed::<(), ()>(&caller).expect("its type");
+            collects.call(&mut caller, ()).expect("it returns");
+        });
+        calls
+            .typed::<(), ()>(&store)
+            .expect("its type")
+            .call(&mut store, ())
+            .expect("it returns");
+        let text = r#"(module
+            (type $f (func (result i32))) (type $k (cont $f))
+            (type $box (struct (field i32)))
+            (import "h" "calls" (func $calls))
+            (elem declare func $body)
+            (func $body (result i32) (local $kept (ref $box))
+              (local.set $kept (struct.new $box (i32.const 42)))
+              (call $calls)
+              (struct.get $box 0 (local.get $kept)))
+            (func (export "run") (result i32) (resume $k (cont.new $k (ref.func $body)))))"#;
+        let imports = [Extern::Func(calls)];
+        let instance = instance(&mut store, &engine, text, &imports);
+        assert_eq!(run(&mut store, &instance), 42, "{:?}", engine.config());
     }
 }

@@ -26,7 +26,7 @@ pub struct Limits {
     /// Calls from the host into Wasm that may be nested in one another. Each takes some of the
     /// host's stack (about 5 KiB without optimisation, and what the host functions take).
     pub host_entries: u32,
-    /// Slots of 8 bytes of all structures and arrays (each counts for a few more).
+    /// Slots of 8 bytes of all structures, arrays and exceptions (each counts for a few more).
     pub heap_slots: u64,
     /// Operand slots of 8 bytes on all stacks of a store, suspended ones included.
     pub stack_slots: u64,

@@ -13,7 +13,7 @@
 //! | `module`, `features` | Modules, Binary Format and Validation (done by wasmparser) |
 //! | `translate`, `code` | none: functions become flat internal code, read once |
 //! | `machine` | Runtime Structure: store, frames, the thread that executes |
-//! | `stacks`, `heap` | Stack switching: stacks, continuations; Exception Instances |
+//! | `stacks`, `heap` | Stack switching: stacks, continuations; Exception and Aggregate Instances; reclaiming them |
 //! | `exec` | Execution of instructions, one file per section |
 //! | `instance` | Instantiation, External Typing |
 //! | `store`, `externs`, `value` | Embedding |

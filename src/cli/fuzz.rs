@@ -94,6 +94,16 @@ pub fn main(arguments: Arguments) -> anyhow::Result<Finding> {
     // A setting that does not fit is told here, before any worker starts.
     let features = mask.runner(lineup)?.features();
 
+    // Told now, and not when the first finding is to be written; but without a finding there is to be no folder.
+    let there = arguments.out.ancestors().find(|path| path.exists());
+    if let Some(file) = there.filter(|path| !path.is_dir()) {
+        return Err(anyhow!(
+            "{}: {} is not a folder",
+            arguments.out.display(),
+            file.display()
+        ));
+    }
+
     let stop = Arc::new(AtomicBool::new(false));
     let asked = stop.clone();
     ctrlc::set_handler(move || {

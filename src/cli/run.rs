@@ -48,6 +48,7 @@ pub fn main(arguments: Arguments) -> anyhow::Result<Finding> {
         plant: arguments.plant,
         ..Settings::default()
     };
+    engines::check_plant(settings.plant.as_deref(), &[&arguments.engine])?;
     let engine = engines::create(&arguments.engine, &settings)?;
     let observation = match &arguments.invoke {
         None => observe(engine.as_ref(), &wasm),
@@ -172,7 +173,11 @@ fn parse_value(ty: ValType, text: &str) -> Option<Value> {
         ValType::F64 => Value::F64(text.parse::<f64>().ok()?.to_bits()),
         ValType::V128 => Value::V128(parse_integer(text)? as u128),
         ValType::Ref(_) if text == "null" => Value::Null,
-        ValType::Ref(ty) if ty.is_extern_ref() => Value::Extern(text.parse().ok()?),
+        ValType::Ref(ty) if ty.is_extern_ref() => {
+            // Not every engine can keep more bits of a host's number.
+            let number = text.parse().ok().filter(|number| *number < 1 << 62)?;
+            Value::Extern(number)
+        }
         ValType::Ref(_) => return None,
     })
 }

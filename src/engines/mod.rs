@@ -241,6 +241,14 @@ pub enum SetupError {
         /// The name.
         name: String,
     },
+    /// None of the engines has the planted bug that is asked for.
+    #[error("the planted bug {name:?} is one of {owner}, which does not take part")]
+    BugOfAnother {
+        /// The bug.
+        name: String,
+        /// The engine that has it.
+        owner: &'static str,
+    },
     /// The engine cannot run with these settings.
     #[error("engine {engine}: {message}")]
     Refused {
@@ -317,6 +325,26 @@ pub fn planted() -> Vec<(&'static str, Planted)> {
         (r.planted)().into_iter().map(|bug| (engine, bug)).collect()
     };
     REGISTRY.iter().flat_map(bugs).collect()
+}
+
+/// Checks that one of the engines has the bug that is to be planted: without it, a search for the bug would find nothing and
+/// prove nothing.
+///
+/// # Errors
+///
+/// [`SetupError::BugOfAnother`], if none has it.
+pub fn check_plant(plant: Option<&str>, engines: &[impl AsRef<str>]) -> Result<(), SetupError> {
+    let owner = |name: &str| planted().into_iter().find(|(_, bug)| bug.name == name);
+    let Some((name, (owner, _))) = plant.and_then(|name| Some((name, owner(name)?))) else {
+        return Ok(());
+    };
+    if engines.iter().any(|engine| engine.as_ref() == owner) {
+        return Ok(());
+    }
+    Err(SetupError::BugOfAnother {
+        name: name.to_owned(),
+        owner,
+    })
 }
 
 fn known_gaps() -> String {

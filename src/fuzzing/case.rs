@@ -213,6 +213,7 @@ impl CaseRunner {
         settings: &Settings,
     ) -> Result<CaseRunner, SetupError> {
         let (reference, others) = engines::split_reference(names)?;
+        engines::check_plant(settings.plant.as_deref(), names)?;
         let of_reference = Settings {
             trace: true,
             coverage: true,

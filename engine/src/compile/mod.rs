@@ -75,6 +75,12 @@ impl Engine {
                 config.fiber_stack_size
             )));
         }
+        if config.limits.heap_bytes > 1 << 32 {
+            return Err(Error::Engine(format!(
+                "objects can have 4 GiB at most, not {} bytes",
+                config.limits.heap_bytes
+            )));
+        }
         if config.limits.continuations > (1 << 20) - 1 {
             return Err(Error::Engine(
                 "at most 1,048,575 continuations can be alive".to_owned(),

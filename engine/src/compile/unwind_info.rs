@@ -59,11 +59,14 @@ impl Frames {
         // A length of zero ends the section.
         bytes.extend([0; 4]);
         let bytes = bytes.into_boxed_slice();
-        // SAFETY: a section as the unwinder expects it, at an address that does not change until it is taken back.
-        unsafe { __register_frame(bytes.as_ptr()) };
+        // Some versions of the unwinder take a section without functions for a mistake of theirs, and abort.
+        if !self.0.is_empty() {
+            // SAFETY: a section as the unwinder expects it, at an address that does not change until it is taken back.
+            unsafe { __register_frame(bytes.as_ptr()) };
+        }
         Ok(Registration {
             _debugger: DebuggerRegistration::new(base, len, &bytes, symbols),
-            section: bytes,
+            section: (!self.0.is_empty()).then_some(bytes),
         })
     }
 }
@@ -71,14 +74,17 @@ impl Frames {
 /// An `.eh_frame` section that the unwinder and debuggers know, until dropped.
 #[derive(Debug)]
 pub(crate) struct Registration {
-    section: Box<[u8]>,
+    /// `None` if there are no functions to tell of.
+    section: Option<Box<[u8]>>,
     _debugger: DebuggerRegistration,
 }
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        // SAFETY: registered by `Frames::register`, and taken back once.
-        unsafe { __deregister_frame(self.section.as_ptr()) };
+        if let Some(section) = &self.section {
+            // SAFETY: registered by `Frames::register`, and taken back once.
+            unsafe { __deregister_frame(section.as_ptr()) };
+        }
     }
 }
 

@@ -242,13 +242,13 @@ struct Marker<'a> {
 }
 
 impl Marker<'_> {
-    /// Marks what `word` refers to, whatever kind of reference it may be, or none.
+    /// Marks what `word` refers to, whatever kind of reference it may be, or none. It may be two at once: after very many uses
+    /// of its stack, a continuation's reference is a number that is an object's address too.
     fn word(&mut self, word: u64) {
-        if let Some(place) = self.heap.find(word) {
-            if self.heap.mark(place) {
-                self.objects.push(self.heap.object(place));
-            }
-            return;
+        if let Some(place) = self.heap.find(word)
+            && self.heap.mark(place)
+        {
+            self.objects.push(self.heap.object(place));
         }
         let slot = word & SLOT_MASK;
         if slot == 0 || slot >= self.reached.len() as u64 || self.reached[slot as usize] {
@@ -408,5 +408,51 @@ impl Marker<'_> {
                 (fiber, activation, sp) = (entry.home, entry.previous, entry.sp);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::store::AsContextMut;
+    use crate::{Config, Engine, Instance, Module, Store};
+
+    #[test]
+    fn a_reference_that_is_an_address_too_keeps_its_continuation() {
+        let engine = Engine::new(&Config::new()).expect("the engine can be made");
+        let mut store = Store::new(&engine, ());
+        let wasm = wat::parse_str(
+            "(module
+               (type $f (func)) (type $k (cont $f)) (type $bytes (array i8))
+               (elem declare func $f) (func $f)
+               (global $array (mut (ref null $bytes)) (ref.null $bytes))
+               (global $cont (mut (ref null $k)) (ref.null $k))
+               (func (export \"make\")
+                 (global.set $array (array.new_default $bytes (i32.const 0x300000)))
+                 (global.set $cont (cont.new $k (ref.func $f)))))",
+        )
+        .expect("the text is right");
+        let module = Module::new(&engine, &wasm).expect("the module compiles");
+        let instance = Instance::new(&mut store, &module, &[]).expect("it can be instantiated");
+        let make = instance.get_func(&store, "make").expect("it is exported");
+        make.call(&mut store, &[], &mut []).expect("it returns");
+
+        let inner = store.inner_mut().0;
+        let array = inner.globals[0].vm.value.lo;
+        let slot = inner.globals[1].vm.value.lo & SLOT_MASK;
+        // What the reference would be after very many uses of the slot: an address in the middle of the array.
+        let word = (array + (1 << 20)).next_multiple_of(1 << 20) + slot;
+        inner.globals[1].vm.value.lo = word;
+        let fiber = inner.stacks.fiber(slot as u32);
+        // SAFETY: the slot is in use, and no reference to its header is current.
+        unsafe { (*fiber).word = word };
+        inner.collect(&[]);
+        // SAFETY: as above.
+        let state = unsafe { (*fiber).state };
+        assert!(matches!(state, State::Fresh), "{state:?}");
+        assert_eq!(inner.stacks.live(), 1);
+        inner.globals[1].vm.value.lo = 0;
+        inner.collect(&[]);
+        assert_eq!(inner.stacks.live(), 0);
     }
 }

@@ -159,19 +159,38 @@ pub(crate) fn stack_pointer() -> usize {
 /// Under a host function, whichever store called that, the limit of the stack that it was called on holds: the stack may be a
 /// continuation's. Otherwise the thread's own stack is under us, and may be shorter than the configuration hopes; if `sp` is
 /// not on it either, an embedder's own stack is, of which only the embedder knows how far it reaches.
-fn entry_limit(config: &Config, sp: usize) -> usize {
+///
+/// # Errors
+/// [`Error::Engine`], if a host function has left the stack that it was called on: its own frames, and those of the code
+/// that called it, would be found by nobody.
+fn entry_limit(config: &Config, sp: usize) -> Result<usize, Error> {
     let limit = sp.saturating_sub(config.max_wasm_stack);
     if let Some(outer) = traps::running() {
-        // SAFETY: a store that is marked as running stays valid until the entry that marked it is over, and while a host
-        // function runs nobody changes its stack limit.
-        return limit.max(unsafe { (*outer).vm.stack_limit });
+        // SAFETY: a store that is marked as running stays valid until the entry that marked it is over, as does its innermost
+        // activation; while a host function runs nobody changes its stack limit and its current stack.
+        let (lowest, top) = unsafe {
+            let vm = &(*outer).vm;
+            let top = if vm.current.is_null() {
+                (*vm.activation).sp
+            } else {
+                vm.current as usize
+            };
+            (vm.stack_limit, top)
+        };
+        if sp >= top {
+            return Err(Error::Engine(
+                "a host function called back from another stack than the one it was called on"
+                    .to_owned(),
+            ));
+        }
+        return Ok(limit.max(lowest));
     }
     let stack = super::thread::stack();
-    if stack.contains(&sp) {
+    Ok(if stack.contains(&sp) {
         limit.max(stack.start + GUARD + config.host_stack_headroom)
     } else {
         limit
-    }
+    })
 }
 
 /// Bytes at the low end of a thread's stack that the system may keep as its guard.
@@ -212,13 +231,14 @@ pub(crate) unsafe fn invoke_with(
         (vm.current, vm.stack_limit, vm.activation);
     let sp = stack_pointer();
     // SAFETY: as above.
-    let limit = unsafe { entry_limit((*store).engine.config(), sp) };
+    let limit = unsafe { entry_limit((*store).engine.config(), sp) }?;
     if sp < limit {
         return Err(Error::Exhausted(Exhaustion::CallStack));
     }
     vm.stack_limit = limit;
     let mut activation = Activation {
-        sp: 0,
+        // Compiled code puts its entry's own here; a host function that is called directly has no other.
+        sp,
         fp: 0,
         pc: 0,
         base_limit: vm.stack_limit,

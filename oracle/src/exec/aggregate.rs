@@ -86,7 +86,7 @@ impl Machine {
     fn allocate_object(&mut self, object: Object) -> Result<u64, Stop> {
         let cost = object.cost();
         self.before_allocation(Exhausted::Memory, |m| {
-            m.objects.slots() + cost > m.limits.heap_slots
+            m.heap_slots() + cost > m.limits.heap_slots
         })?;
         Ok(object_word(self.objects.add(object)))
     }

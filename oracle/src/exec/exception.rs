@@ -37,8 +37,10 @@ pub(crate) fn throw_ref(m: &mut Machine, f: &mut Slots, i: &Instr, pc: Pc) -> Pc
 impl Machine {
     /// An exception with the values that `values` begins with.
     pub fn allocate_exception(&mut self, tag: u32, values: &[u64]) -> Result<u32, Stop> {
-        self.before_allocation(Exhausted::Memory, |_| false)?;
         let slots = self.tags[tag as usize].param_slots as usize;
+        self.before_allocation(Exhausted::Memory, |m| {
+            m.heap_slots() + slots as u64 > m.limits.heap_slots
+        })?;
         Ok(self.exceptions.add(tag, &values[..slots]))
     }
 

@@ -49,6 +49,10 @@ impl MemoryData {
         if self.ty.maximum.is_some_and(|max| after > max) {
             return None;
         }
+        // A 32-bit memory has fewer pages than its addresses count, or `memory.size` could not say how many.
+        if !self.ty.memory64 && after > u64::from(u32::MAX) {
+            return None;
+        }
         let bytes = bytes_of(after, self.ty)?;
         if pages > 0 && bytes > limit.saturating_mul(1 << 16) {
             return None;

@@ -6,9 +6,11 @@
 //! ordinary numbers hardly have); everywhere else the types are known. What the host was
 //! given stays alive as long as the store, for the host's handles are not counted.
 
+use crate::code::Instr;
 use crate::error::Exhausted;
 use crate::exec::Step;
-use crate::machine::{Machine, Stop};
+use crate::exec::ops::Op;
+use crate::machine::{Machine, NOWHERE, Stop};
 use crate::stacks::StackId;
 use crate::types::registry::{Composite, Storage};
 use crate::types::{HeapType, ValType};
@@ -30,10 +32,14 @@ struct Grey {
 }
 
 impl Machine {
+    /// Slots of all structures, arrays and exceptions.
+    pub fn heap_slots(&self) -> u64 {
+        self.objects.slots() + self.exceptions.cost()
+    }
+
     /// What the heap counts for at the moment.
     fn heap_cost(&self) -> u64 {
-        self.objects.slots()
-            + self.exceptions.cost()
+        self.heap_slots()
             + self.continuations.alive() as u64 * CONTINUATION_COST
             + self.stacks.slots
     }
@@ -128,7 +134,8 @@ impl Machine {
             }
         }
         let values = std::mem::take(&mut self.values);
-        self.mark_words(&values, grey);
+        let used = self.used(self.instance, self.pc, self.fp, values.len());
+        self.mark_words(&values[..used], grey);
         self.values = values;
         // The running stack rests empty in its place, so that its chain can be walked too.
         grey.stacks.extend(self.current);
@@ -144,8 +151,29 @@ impl Machine {
             let stack = self.stacks.get_mut(id);
             next = stack.parent;
             let values = std::mem::take(&mut stack.values);
-            self.mark_words(&values, grey);
+            let (instance, pc, fp) = (stack.instance, stack.pc, stack.fp);
+            let used = self.used(instance, pc, fp, values.len());
+            self.mark_words(&values[..used], grey);
             self.stacks.get_mut(id).values = values;
+        }
+    }
+
+    /// The slots of a stack that its frames have, of `len` that are there; what lies above them, functions that have returned
+    /// left behind. `pc`, `fp` and `instance` are where its innermost frame goes on. A stack without a frame of Wasm code has
+    /// them all.
+    fn used(&self, instance: u32, pc: usize, fp: usize, len: usize) -> usize {
+        if instance == NOWHERE {
+            return len;
+        }
+        let code = &self.instances[instance as usize].module.code;
+        let Some(body) = pc.checked_sub(1).and_then(|pc| code.body_at(pc)) else {
+            return len;
+        };
+        match code.instrs[body.start as usize] {
+            Instr {
+                op: Op::Enter, c, ..
+            } => len.min(fp + c as usize),
+            _ => len,
         }
     }
 

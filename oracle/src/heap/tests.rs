@@ -195,3 +195,85 @@ fn rounds_cost_the_same_at_any_depth() {
     );
     assert_eq!(used(1000), shallow);
 }
+
+fn ended(config: &Config, text: &str) -> Result<(), crate::Error> {
+    let wasm = wat::parse_str(text).unwrap_or_else(|e| panic!("{e}"));
+    let engine = Engine::new(config).expect("an engine");
+    let module = Module::new(&engine, &wasm).expect("a module");
+    let mut store = Store::new(&engine, ());
+    let instance = Instance::new(&mut store, &module, &[]).expect("an instance");
+    let Some(Extern::Func(func)) = instance.get_export(&store, "f") else {
+        panic!("no function")
+    };
+    func.call(&mut store, &[], &mut [])
+}
+
+#[test]
+fn what_a_function_that_returned_left_behind_keeps_nothing() {
+    let limits = crate::Limits {
+        continuations: 1000,
+        ..Default::default()
+    };
+    let text = |callee: &str| {
+        format!(
+            r#"(module
+            (type $f (func)) (type $k (cont $f)) (type $a (array (mut (ref null $k))))
+            (elem declare func $b $held) (tag $t)
+            (func $b)
+            ;; Fills an array that its caller never sees.
+            (func $fill (param $n i32) (local i64 i64 i64 i64) (local $a (ref null $a))
+                (local.set $a (array.new_default $a (local.get $n)))
+                (loop $l
+                    (local.set $n (i32.sub (local.get $n) (i32.const 1)))
+                    (array.set $a (local.get $a) (local.get $n) (cont.new $k (ref.func $b)))
+                    (br_if $l (local.get $n))))
+            ;; A suspended stack on which another function has returned.
+            (global $kept (mut (ref null $k)) (ref.null $k))
+            (func $held (call $fill (i32.const 900)) (suspend $t))
+            (func $suspended
+                (block $h (result (ref $k))
+                    (resume $k (on $t $h) (cont.new $k (ref.func $held)))
+                    (unreachable))
+                (global.set $kept))
+            (func (export "f") {callee} (call $fill (i32.const 900))))"#
+        )
+    };
+    let mut config = Config::new();
+    config.limits(limits);
+    for callee in ["(call $fill (i32.const 900))", "(call $suspended)"] {
+        ended(&config, &text(callee)).unwrap_or_else(|e| panic!("{callee}: {e}"));
+    }
+}
+
+#[test]
+fn exceptions_are_limited_as_objects_are() {
+    let limits = crate::Limits {
+        heap_slots: 10_000,
+        ..Default::default()
+    };
+    let mut config = Config::new();
+    config.limits(limits);
+    let text = |kept: &str| {
+        format!(
+            r#"(module (tag $e (param exnref i64 i64 i64 i64))
+            (global $x (mut exnref) (ref.null exn))
+            (func (export "f") (local $n i32) (local $y exnref)
+                (loop $l
+                    (block $c (result exnref)
+                        (try_table (result exnref) (catch_all_ref $c)
+                            (throw $e (global.get $x) (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1))))
+                    ({kept})
+                    (br_if $l (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 5000))))))"#
+        )
+    };
+    let error = ended(&config, &text("global.set $x")).expect_err("all are reachable");
+    assert!(
+        matches!(
+            error,
+            crate::Error::Exhausted(crate::error::Exhausted::Memory)
+        ),
+        "{error}"
+    );
+    ended(&config, &text("local.set $y"))
+        .unwrap_or_else(|e| panic!("only the last is reachable: {e}"));
+}
