@@ -235,7 +235,8 @@ unsafe extern "C" fn explicit_trap(
 }
 
 /// What the trap that ended the activation was, and where, if the code still tells: an optimiser that joins a branch with the
-/// `unreachable` that it leads to leaves the branch's place on the result.
+/// `unreachable` that it leads to leaves the branch's place on the result, and an access that faults may have become part of the
+/// instruction that uses what it loads.
 pub(crate) fn describe(store: &StoreInner) -> Result<Trap, Exhaustion> {
     let explicit = store.trap.code;
     let code = explicit
@@ -245,11 +246,17 @@ pub(crate) fn describe(store: &StoreInner) -> Result<Trap, Exhaustion> {
         TrapReason::Trap(kind) => kind,
         TrapReason::StackOverflow => return Err(Exhaustion::CallStack),
     };
-    let exact = store.engine.config().opt_level == OptLevel::None || explicit.is_some();
+    let config = store.engine.config();
+    let exact = explicit.is_some()
+        || match kind {
+            TrapKind::Unreachable => config.opt_level == OptLevel::None,
+            TrapKind::MemoryOutOfBounds => !config.memory_guard,
+            _ => true,
+        };
     let location = store.location_at(store.trap.pc).map(|(_, at)| at);
     Ok(Trap {
         kind,
-        location: location.filter(|_| exact || kind != TrapKind::Unreachable),
+        location: location.filter(|_| exact),
         backtrace: store.trap_backtrace(),
     })
 }
