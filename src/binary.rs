@@ -69,11 +69,8 @@ impl<'a> Sections<'a> {
         entries: &[u8],
     ) -> Result<(), BinaryReaderError> {
         let (before, old) = self.entries(id)?;
-        let mut content = Vec::with_capacity(old.len() + entries.len() + 5);
-        (before + count).encode(&mut content);
-        content.extend_from_slice(old);
-        content.extend_from_slice(entries);
-        self.set(id, content);
+        let content = [old, entries].concat();
+        self.set_entries(id, before + count, &content);
         Ok(())
     }
 
@@ -85,12 +82,17 @@ impl<'a> Sections<'a> {
         entries: &[u8],
     ) -> Result<(), BinaryReaderError> {
         let (before, old) = self.entries(id)?;
-        let mut content = Vec::with_capacity(old.len() + entries.len() + 5);
-        (before + count).encode(&mut content);
-        content.extend_from_slice(entries);
-        content.extend_from_slice(old);
-        self.set(id, content);
+        let content = [entries, old].concat();
+        self.set_entries(id, before + count, &content);
         Ok(())
+    }
+
+    /// Makes a section of a vector of `count` entries, whose bytes these are.
+    fn set_entries(&mut self, id: SectionId, count: u32, entries: &[u8]) {
+        let mut content = Vec::with_capacity(entries.len() + 5);
+        count.encode(&mut content);
+        content.extend_from_slice(entries);
+        self.set(id, content);
     }
 
     /// The number of entries of a section and their bytes.

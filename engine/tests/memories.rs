@@ -59,12 +59,23 @@ impl Running {
         }
     }
 
+    /// Whether the configuration, which can only be shown, has guard regions: an access that runs into one claims no place.
+    fn may_fault(&self) -> bool {
+        let config = format!("{:?}", self.store.engine().config());
+        assert!(config.contains("memory_guard: "), "{config}");
+        config.contains("memory_guard: true")
+    }
+
     fn is_out_of_bounds(&mut self, name: &str, args: &[Val]) -> bool {
         match self.call(name, args) {
             Ok(_) => false,
             Err(Error::Trap(trap)) => {
                 assert_eq!(trap.kind, TrapKind::MemoryOutOfBounds);
-                // Which places are known is tested on its own below.
+                let known = trap.location.is_some();
+                assert!(
+                    known || self.may_fault(),
+                    "the place of the access is known"
+                );
                 true
             }
             Err(other) => panic!("{other:?}"),
