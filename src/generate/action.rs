@@ -25,8 +25,10 @@ impl Cx<'_> {
     /// Emits one action; `inner` are those that it counts as its own.
     fn action(&mut self, body: &mut Body, action: &Action, inner: &[Action]) {
         match action {
-            Action::Suspend(tag) => self.suspend(body, *tag),
-            Action::Switch(family, source) => self.switch(body, *family, *source),
+            Action::Suspend(tag) => self.holding(body, |cx, body| cx.suspend(body, *tag)),
+            Action::Switch(family, source) => self.holding(body, |cx, body| {
+                cx.switch(body, *family, *source);
+            }),
             Action::Drive {
                 driver,
                 source,
@@ -34,8 +36,10 @@ impl Cx<'_> {
             } => {
                 let family = self.plan.drivers[usize::from(*driver)].family;
                 self.guarded(body, catch, |cx, body| {
-                    cx.source(body, family, *source);
-                    cx.drive(body, *driver);
+                    cx.holding(body, |cx, body| {
+                        cx.source(body, family, *source);
+                        cx.drive(body, *driver);
+                    });
                 });
             }
             Action::Once {

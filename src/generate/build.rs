@@ -5,6 +5,7 @@ use super::body::Body;
 use super::cx::{Cx, FUEL, LEAF_TABLES, STACK_ROOM};
 use super::leaf::{EXTERNALS, FUNCTIONS, globals, memories};
 use super::plan::{Call, End, Plan, Script, TaskBody};
+use super::types::ANYREF;
 use std::borrow::Cow;
 use wasm_encoder::{
     CodeSection, ConstExpr, DataCountSection, DataSection, ElementSection, Elements, EntityType,
@@ -132,6 +133,7 @@ impl Cx<'_> {
         let mut body = Body::new(self.tasks[index].params.clone(), script.salt);
         self.prologue(&mut body, index);
         self.actions(&mut body, &script.actions);
+        self.inspect_params(&mut body, index);
         match end {
             End::Return => {
                 let results = self.family(self.plan.tasks[index].family).results.clone();
@@ -279,6 +281,11 @@ impl Cx<'_> {
             let kept = super::types::nullable(family.main.cont);
             add(ValType::I32, zero(ValType::I32));
             add(kept, zero(kept));
+        }
+        if self.plan.features.gc && self.plan.features.continuations_in_objects {
+            for _ in &self.types.families {
+                add(ANYREF, zero(ANYREF));
+            }
         }
         section
     }

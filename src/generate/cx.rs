@@ -159,6 +159,11 @@ impl<'p> Cx<'p> {
         FAMILY_GLOBALS + 2 * u32::from(family) + 1
     }
 
+    /// The global with the object that keeps continuations of the family.
+    pub(super) fn keeper(&self, family: u8) -> u32 {
+        FAMILY_GLOBALS + 2 * self.plan.families.len() as u32 + u32::from(family)
+    }
+
     /// The block type with these parameters and results.
     pub(super) fn block(&mut self, params: &[ValType], results: &[ValType]) -> BlockType {
         match (params, results) {
@@ -192,6 +197,10 @@ impl<'p> Cx<'p> {
             Source::Global => {
                 let kept = self.kept(family);
                 body.emit().global_get(kept).ref_null(heap).global_set(kept);
+            }
+            Source::Object(object) => {
+                let take = self.helper(Helper::Take(family, object));
+                body.emit().call(take);
             }
             Source::Received | Source::Fresh(_) => {
                 let ty = super::types::nullable(cont);

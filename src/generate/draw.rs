@@ -22,7 +22,17 @@ pub(super) fn plan(unstructured: &mut Unstructured<'_>, config: &Config) -> (Pla
     let mut draw = Draw {
         unstructured,
         vectors: features.simd,
+        objects: features.gc,
+        holder: None,
     };
+    if features.gc && features.continuations_in_objects {
+        let kinds = [
+            (45, Object::Struct),
+            (30, Object::Array),
+            (25, Object::Exception),
+        ];
+        draw.holder = Some(draw.weighted(&kinds));
+    }
     let mut plan = Plan {
         features,
         types: TypeStyle {
@@ -60,7 +70,7 @@ pub(super) fn plan(unstructured: &mut Unstructured<'_>, config: &Config) -> (Pla
             let (actions, salt) = (Vec::new(), draw.byte());
             plan.callbacks.push(Script { actions, salt });
         }
-        plan.start = draw.chance(35).then_some(0);
+        plan.start = draw.chance(45).then_some(0);
     }
     draw.tasks(&mut plan, config);
     // Tags get their final numbers before anything refers to them by what they can do.
@@ -76,6 +86,10 @@ struct Draw<'u, 'b> {
     unstructured: &'u mut Unstructured<'b>,
     /// Whether vectors are among the types.
     vectors: bool,
+    /// Whether references to objects are.
+    objects: bool,
+    /// What holds continuations, if objects do: mostly one kind, so that what is put into it is taken out of it.
+    holder: Option<Object>,
 }
 
 impl Draw<'_, '_> {
@@ -114,6 +128,13 @@ impl Draw<'_, '_> {
         }
     }
 
+    /// What is to hold a continuation, where objects do.
+    fn holder(&mut self) -> Object {
+        let usual = self.holder.unwrap_or(Object::Struct);
+        let other = [Object::Struct, Object::Array][self.below(2) as usize];
+        if self.chance(20) { other } else { usual }
+    }
+
     fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
             items.swap(last, self.below(last as u32 + 1) as usize);
@@ -144,6 +165,7 @@ impl Draw<'_, '_> {
         use ValueType::*;
         let cont = if families == 0 { 0 } else { 8 };
         let vector = if self.vectors { 24 } else { 0 };
+        let object = if self.objects { 10 } else { 0 };
         let ty = self.weighted(&[
             (30, I32),
             (16, I64),
@@ -154,6 +176,8 @@ impl Draw<'_, '_> {
             (6, ExnRef),
             (cont, ContRef(0)),
             (vector, V128),
+            (object * 3, AnyRef),
+            (object * 2, StructRef),
         ]);
         match ty {
             ContRef(_) => ContRef(self.below(u32::from(families)) as u8),
@@ -244,6 +268,15 @@ impl Draw<'_, '_> {
                 imported: self.chance(20),
             });
         }
+        if self.holder == Some(Object::Exception) || self.holder.is_some() && self.chance(20) {
+            let mut params = self.types(0, 1, 0);
+            params.push(ValueType::ContRef(0));
+            plan.tags.push(Tag {
+                params,
+                results: Vec::new(),
+                imported: false,
+            });
+        }
         for family in 0..plan.families.len() {
             let results = plan.families[family].results.clone();
             plan.tags.push(Tag {
@@ -280,7 +313,7 @@ impl Draw<'_, '_> {
         for _ in 0..2 + u32::from(self.chance(25)) {
             self.scripted(plan, 0, Entry::Loop);
         }
-        if self.chance(20) {
+        if self.chance(24) {
             let prefix = self.types(0, 2, 0);
             self.task(plan, 0, Entry::Loop, prefix, TaskBody::Host);
         }
@@ -332,7 +365,8 @@ impl Draw<'_, '_> {
     fn woven(&mut self, plan: &mut Plan, family: u8, entry: Entry, config: &Config) {
         let prefix = self.prefix(plan.families.len() as u8);
         let leaf = Leaf {
-            control: self.chance(10),
+            // Those that wasm-smith cannot see all parameters and results of have none.
+            control: self.chance(if self.objects { 16 } else { 10 }),
             wild: self.chance(3),
             length: 6 + self.below(u32::from(config.leaf_instructions).saturating_sub(5)) as u8,
             splices: Vec::new(),
@@ -392,12 +426,17 @@ impl Draw<'_, '_> {
                     (20, Then::Park),
                     (8, Then::ParkGlobal),
                     (4, Then::Leak),
+                    (
+                        if self.holder.is_some() { 25 } else { 0 },
+                        Then::ParkObject(Object::Struct),
+                    ),
                     (if is_root { 0 } else { 25 }, Then::Relay(0)),
                 ]);
                 let then = match then {
                     Then::Throw(_) => Then::Throw(self.choose(&throwable)),
                     Then::ThrowRef(_) => Then::ThrowRef(self.choose(&throwable)),
                     Then::Relay(_) => Then::Relay(self.choose(&plan.suspendable())),
+                    Then::ParkObject(_) => Then::ParkObject(self.holder()),
                     other => other,
                 };
                 clauses.push(Clause::On { tag, then, mask });

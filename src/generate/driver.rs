@@ -265,6 +265,13 @@ impl Cx<'_> {
                 self.defaults(body, &results);
                 body.emit().return_();
             }
+            Then::ParkObject(object) => {
+                self.rebind(body, driver.family, suspended);
+                let keep = self.helper(Helper::Keep(driver.family, object));
+                body.emit().call(keep);
+                self.defaults(body, &results);
+                body.emit().return_();
+            }
             Then::Leak => {
                 self.defaults(body, &results);
                 body.emit().return_();

@@ -117,6 +117,8 @@ features! {
     vectors_by_br_table,
     /// Blocks, loops and `if`s with parameters.
     block_parameters,
+    /// Continuation references in fields of structures, in elements of arrays, and kept in exceptions.
+    continuations_in_objects,
 }
 
 impl Default for Features {
@@ -128,6 +130,7 @@ impl Default for Features {
             subtyping: true,
             stack_switching: true,
             exceptions: true,
+            gc: true,
             simd: true,
             relaxed_simd: true,
             memory64: true,
@@ -138,6 +141,7 @@ impl Default for Features {
             tail_calls_of_host: true,
             vectors_by_br_table: true,
             block_parameters: true,
+            continuations_in_objects: true,
             ..Features::NONE
         }
     }
@@ -159,7 +163,10 @@ impl Features {
         let wide_arithmetic = one_in(6);
         let multi_memory = one_in(5);
         let memory64 = multi_memory & one_in(2);
+        // What lives on after a switch is half of what stack switching is about.
+        let gc = one_in(2);
         Features {
+            gc: self.gc && gc,
             simd: self.simd && simd,
             relaxed_simd: self.relaxed_simd && self.simd && relaxed_simd,
             wide_arithmetic: self.wide_arithmetic && wide_arithmetic,

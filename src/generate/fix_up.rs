@@ -137,14 +137,14 @@ impl Plan {
             let reenters = !self.callbacks.is_empty()
                 && family.results.is_empty()
                 && family.loop_params(task.family).is_empty();
-            let plain_results = family.results.iter().all(|ty| ty.is_plain());
-            let plain_params = family
-                .loop_params(task.family)
-                .iter()
-                .chain(&task.prefix)
-                .all(|ty| ty.is_plain());
+            let returns_cont = family.results.iter().any(|ty| ty.is_cont());
+            let mut params = family.loop_params(task.family);
+            params.extend(&task.prefix);
+            let mut signature = params.iter().chain(&family.results);
+            let plain = signature.clone().all(|ty| ty.is_plain());
+            let visible = signature.all(|ty| ty.is_visible());
             match &mut task.body {
-                TaskBody::Host if plain_results && plain_params && task.entry == Entry::Loop => {
+                TaskBody::Host if plain && task.entry == Entry::Loop => {
                     // The host makes functions by their type alone, which it can do for types in no group.
                     task.nominal = Nominal::Own;
                 }
@@ -154,7 +154,7 @@ impl Plan {
                     task.nominal = Nominal::Own;
                 }
                 TaskBody::Host | TaskBody::Reentry => task.body = TaskBody::nothing(),
-                TaskBody::Woven(leaf) if !plain_results => {
+                TaskBody::Woven(leaf) if returns_cont => {
                     let actions = leaf
                         .splices
                         .iter()
@@ -170,7 +170,7 @@ impl Plan {
                 }
                 TaskBody::Woven(leaf) => {
                     // Among what wasm-smith may call is the leaf itself, and it does not see all of these parameters.
-                    leaf.control &= plain_params && task.entry == Entry::Loop;
+                    leaf.control &= visible && task.entry == Entry::Loop;
                     leaf.splices.truncate(12);
                 }
                 TaskBody::Script(..) => {}
@@ -246,7 +246,11 @@ impl Plan {
                 *tag %= self.tags.len() as u8;
                 let resumable = self.continues(*tag, driver.family);
                 *then = match *then {
-                    Then::Continue | Then::Park | Then::ParkGlobal | Then::Relay(_)
+                    Then::Continue
+                    | Then::Park
+                    | Then::ParkGlobal
+                    | Then::ParkObject(_)
+                    | Then::Relay(_)
                         if !resumable =>
                     {
                         Then::Leak
@@ -254,6 +258,9 @@ impl Plan {
                     Then::Throw(tag) => Then::Throw(among(tag, &throwable)),
                     Then::ThrowRef(tag) => Then::ThrowRef(among(tag, &throwable)),
                     Then::Relay(tag) => Then::Relay(self.suspendable_near(tag)),
+                    Then::ParkObject(object) => self
+                        .object(object, driver.family)
+                        .map_or(Then::Park, Then::ParkObject),
                     other => other,
                 };
                 if !resumable || *then == Then::Continue {
@@ -282,6 +289,28 @@ impl Plan {
             .filter(|(_, tag)| fits(tag))
             .map(|(index, _)| index as u8)
             .collect()
+    }
+
+    /// The object of this kind, or of another one, that can hold a continuation of the family; none if none can.
+    pub(super) fn object(&self, object: Object, family: u8) -> Option<Object> {
+        let allowed = self.features.continuations_in_objects;
+        if object == Object::Exception && allowed && self.carrier(family).is_some() {
+            return Some(object);
+        }
+        let other = match object {
+            Object::Exception => Object::Struct,
+            object => object,
+        };
+        (allowed && self.features.gc).then_some(other)
+    }
+
+    /// A tag whose exceptions can hold a continuation of the family.
+    pub(super) fn carrier(&self, family: u8) -> Option<u8> {
+        let carries = |tag: &u8| {
+            let params = &self.tags[usize::from(*tag)].params;
+            params.len() < 5 && params.contains(&ValueType::ContRef(family))
+        };
+        self.throwable().into_iter().find(carries)
     }
 
     fn suspendable_near(&self, tag: u8) -> u8 {
@@ -334,6 +363,8 @@ pub(super) fn fix_types(
             ValueType::F32 if !features.floats => ValueType::I32,
             ValueType::F64 if !features.floats => ValueType::I64,
             ValueType::V128 if !features.simd => ValueType::I64,
+            ValueType::AnyRef | ValueType::StructRef if !features.gc => ValueType::ExternRef,
+            ValueType::StructRef if families == 0 => ValueType::AnyRef,
             ValueType::ContRef(_) if families == 0 => ValueType::FuncRef,
             ValueType::ContRef(family) => ValueType::ContRef(family % families),
             plain => plain,

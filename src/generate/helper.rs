@@ -2,6 +2,7 @@
 
 use super::body::Body;
 use super::cx::{Cx, EXCEPTION, STACK_ROOM};
+use super::plan::Object;
 use super::types::{non_null, nullable};
 use wasm_encoder::{BlockType, Catch as CatchClause, HeapType, Ieee32, Ieee64, ValType};
 
@@ -16,6 +17,14 @@ pub(super) enum Helper {
     Fresh(u8),
     /// The exception kept last, or a new one of the tag.
     Exception(u8),
+    /// Keeps a continuation of the family in such an object.
+    Keep(u8, Object),
+    /// Takes it out again; null if there is none.
+    Take(u8, Object),
+    /// A new structure.
+    Structure,
+    /// Reads an object, or nothing where it is null.
+    Inspect,
     /// The canonical NaN for any NaN of `f32`.
     Canonical32,
     /// The canonical NaN for any NaN of `f64`.
@@ -98,6 +107,10 @@ impl Cx<'_> {
                 body.emit().throw(tag).end().unreachable().end();
                 (self.types.func(&[], &[ValType::EXNREF]), body)
             }
+            Helper::Keep(family, object) => self.emit_keep(family, object),
+            Helper::Take(family, object) => self.emit_take(family, object),
+            Helper::Structure => self.emit_structure(),
+            Helper::Inspect => self.emit_inspect(),
             Helper::Canonical32 => {
                 let mut body = Body::new(vec![ValType::F32], 0);
                 body.emit().local_get(0).f32_const(Ieee32::new(0x7fc0_0000));

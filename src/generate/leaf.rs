@@ -24,7 +24,7 @@ const FIRST_GLOBAL: u32 = 2;
 /// Index of the global that is a vector in modules with vectors; wasm-smith also mixes those into it that it would drop.
 const VECTOR: u32 = FIRST_GLOBAL + 3;
 /// Globals into which wasm-smith mixes numbers that it would drop: `i32` and `i64`.
-const SINKS: (u32, u32) = (8, 9);
+pub(super) const SINKS: (u32, u32) = (8, 9);
 
 /// The types of the globals that leaves read and write.
 pub(super) fn globals(features: &Features) -> [ValType; 6] {
@@ -283,12 +283,12 @@ fn config(
     }
 }
 
-/// The part of a signature that wasm-smith may see: continuation references are left out.
+/// The part of a signature that wasm-smith may see: references to continuations and objects are left out.
 pub(super) fn visible(types: &[ValueType], lowered: &[ValType]) -> Vec<ValType> {
     types
         .iter()
         .zip(lowered)
-        .filter(|(ty, _)| ty.is_plain())
+        .filter(|(ty, _)| ty.is_visible())
         .map(|(_, &lowered)| lowered)
         .collect()
 }

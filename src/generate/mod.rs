@@ -22,6 +22,7 @@ mod format;
 mod guard;
 mod helper;
 mod leaf;
+mod object;
 pub mod plan;
 mod resume;
 mod types;

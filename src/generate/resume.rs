@@ -108,6 +108,11 @@ impl Cx<'_> {
                 let kept = self.kept(family);
                 body.emit().global_set(kept);
             }
+            After::ParkObject(object) => {
+                self.rebind(body, family, suspended);
+                let keep = self.helper(Helper::Keep(family, object));
+                body.emit().call(keep);
+            }
             After::Drive(driver) => {
                 self.rebind(body, family, suspended);
                 self.drive(body, driver);

@@ -3,7 +3,7 @@
 use super::plan::*;
 use super::*;
 use proptest::prelude::*;
-use wasmparser::{CompositeInnerType, Operator, Validator, WasmFeatures};
+use wasmparser::{CompositeInnerType, Operator, SubType, Validator, WasmFeatures};
 
 mod execution;
 mod scenario;
@@ -196,6 +196,21 @@ fn a_feature_mask_keeps_out_what_it_excludes() {
         ),
         (
             Features {
+                gc: false,
+                ..Features::default()
+            },
+            // Stack switching needs its types of functions.
+            features(),
+        ),
+        (
+            Features {
+                continuations_in_objects: false,
+                ..Features::default()
+            },
+            features(),
+        ),
+        (
+            Features {
                 simd: false,
                 ..Features::default()
             },
@@ -241,20 +256,30 @@ fn a_feature_mask_keeps_out_what_it_excludes() {
             );
             assert_valid(&module.wasm, allowed, &format!("{mask:?}, seed {seed}"));
             assert!(
-                mask.subtyping || !declares_subtypes(&module.wasm),
+                mask.subtyping || !declares(&module.wasm, |ty| !ty.is_final),
                 "seed {seed}"
             );
+            let object = |ty: &SubType| {
+                let inner = &ty.composite_type.inner;
+                !matches!(
+                    inner,
+                    CompositeInnerType::Func(_) | CompositeInnerType::Cont(_)
+                )
+            };
+            assert!(mask.gc || !declares(&module.wasm, object), "seed {seed}");
+            let kept = mask.continuations_in_objects;
+            assert!(kept || !scenario::keeps_any(&module.plan), "seed {seed}");
         }
     }
 }
 
-fn declares_subtypes(wasm: &[u8]) -> bool {
+fn declares(wasm: &[u8], fits: impl Fn(&SubType) -> bool) -> bool {
     Parser::new(0)
         .parse_all(wasm)
         .any(|payload| match payload.unwrap() {
             Payload::TypeSection(section) => section
                 .into_iter()
-                .any(|group| group.unwrap().types().any(|ty| !ty.is_final)),
+                .any(|group| group.unwrap().types().any(&fits)),
             _ => false,
         })
 }

@@ -6,8 +6,8 @@
 use super::plan::{Family, Plan, ValueType};
 use std::collections::BTreeMap;
 use wasm_encoder::{
-    CompositeInnerType, CompositeType, ContType, FuncType, HeapType, RefType, SubType, TypeSection,
-    ValType,
+    ArrayType, CompositeInnerType, CompositeType, ContType, FieldType, FuncType, HeapType, RefType,
+    StorageType, StructType, SubType, TypeSection, ValType,
 };
 
 /// A nullable reference to a defined type.
@@ -56,6 +56,12 @@ pub(super) struct Types {
     next: u32,
     funcs: BTreeMap<(Vec<ValType>, Vec<ValType>), u32>,
     conts: BTreeMap<u32, u32>,
+    arrays: BTreeMap<ValType, u32>,
+    holders: BTreeMap<u8, u32>,
+    /// The module's own structure type: a number and a link. Only in modules with GC.
+    structure: Option<u32>,
+    /// Whether it is open.
+    subtyping: bool,
     /// Types of the families, by family.
     pub(super) families: Vec<FamilyTypes>,
 }
@@ -68,16 +74,22 @@ impl Types {
             next: 0,
             funcs: BTreeMap::new(),
             conts: BTreeMap::new(),
+            arrays: BTreeMap::new(),
+            holders: BTreeMap::new(),
+            structure: None,
+            subtyping: plan.features.subtyping,
             families: Vec::new(),
         };
+        if plan.features.gc {
+            let inner = CompositeInnerType::Struct(StructType {
+                fields: STRUCTURE.map(mutable).into(),
+            });
+            let is_final = !plan.features.subtyping;
+            types.structure = Some(types.push(subtype(inner, is_final, None)));
+        }
         if plan.types.tags_first {
             for tag in &plan.tags {
-                if tag
-                    .params
-                    .iter()
-                    .chain(&tag.results)
-                    .all(|ty| ty.is_plain())
-                {
+                if !tag.params.iter().chain(&tag.results).any(|ty| ty.is_cont()) {
                     types.signature(&tag.params, &tag.results);
                 }
             }
@@ -93,7 +105,7 @@ impl Types {
                 .iter()
                 .chain(&family.results)
                 .chain(&family.switch_values);
-            family.symmetric || all.into_iter().any(|ty| !ty.is_plain())
+            family.symmetric || all.into_iter().any(|ty| ty.is_cont())
         });
         let grouped = plan.types.grouped || recursive;
         // Indices first, because the types refer to each other.
@@ -131,8 +143,10 @@ impl Types {
         let loops: Vec<u32> = (0..plan.families.len())
             .map(|index| at(index, Slot::Cont).expect("every family has a loop type"))
             .collect();
+        let structure = self.structure;
         let lower = |types: &[ValueType]| -> Vec<ValType> {
-            types.iter().map(|&ty| lower(ty, &loops)).collect()
+            let types = types.iter();
+            types.map(|&ty| lower(ty, &loops, structure)).collect()
         };
         for (index, family) in plan.families.iter().enumerate() {
             let main = pair(index, Slot::Func, Slot::Cont).expect("every family has a loop type");
@@ -185,7 +199,7 @@ impl Types {
                 let mut params: Vec<ValType> = family
                     .switch_values
                     .iter()
-                    .map(|&ty| lower(ty, loops))
+                    .map(|&ty| lower(ty, loops, self.structure))
                     .collect();
                 params.push(nullable(types.main.cont));
                 (
@@ -227,7 +241,7 @@ impl Types {
     pub(super) fn value(&self, ty: ValueType) -> ValType {
         match ty {
             ValueType::ContRef(family) => nullable(self.families[usize::from(family)].main.cont),
-            plain => lower(plain, &[]),
+            plain => lower(plain, &[], self.structure),
         }
     }
 
@@ -294,6 +308,40 @@ impl Types {
         self.pair(params, &results)
     }
 
+    /// The module's own structure type: an `i32` and an `anyref`, both mutable. Only in modules with GC.
+    pub(super) fn structure(&self) -> u32 {
+        self.structure
+            .expect("objects are in modules with GC alone")
+    }
+
+    /// The type of structures that hold a continuation of the family behind the fields of [`Types::structure`], of which it is a
+    /// declared subtype where there are any.
+    pub(super) fn holder(&mut self, family: u8) -> u32 {
+        if let Some(&index) = self.holders.get(&family) {
+            return index;
+        }
+        let cont = nullable(self.families[usize::from(family)].main.cont);
+        let [number, link] = STRUCTURE;
+        let inner = CompositeInnerType::Struct(StructType {
+            fields: [number, link, cont].map(mutable).into(),
+        });
+        let supertype = self.structure.filter(|_| self.subtyping);
+        let index = self.push(subtype(inner, true, supertype));
+        self.holders.insert(family, index);
+        index
+    }
+
+    /// The type of arrays of these elements, which are mutable.
+    pub(super) fn array(&mut self, element: ValType) -> u32 {
+        if let Some(&index) = self.arrays.get(&element) {
+            return index;
+        }
+        let inner = CompositeInnerType::Array(ArrayType(mutable(element)));
+        let index = self.push(subtype(inner, true, None));
+        self.arrays.insert(element, index);
+        index
+    }
+
     /// Encodes the section.
     pub(super) fn section(&self) -> TypeSection {
         let mut section = TypeSection::new();
@@ -330,7 +378,20 @@ fn subtype(inner: CompositeInnerType, is_final: bool, supertype: Option<u32>) ->
     }
 }
 
-fn lower(ty: ValueType, loops: &[u32]) -> ValType {
+/// Types of the fields of [`Types::structure`].
+const STRUCTURE: [ValType; 2] = [ValType::I32, ANYREF];
+
+/// `anyref`
+pub(super) const ANYREF: ValType = ValType::Ref(RefType::ANYREF);
+
+fn mutable(ty: ValType) -> FieldType {
+    FieldType {
+        element_type: StorageType::Val(ty),
+        mutable: true,
+    }
+}
+
+fn lower(ty: ValueType, loops: &[u32], structure: Option<u32>) -> ValType {
     match ty {
         ValueType::I32 => ValType::I32,
         ValueType::I64 => ValType::I64,
@@ -341,5 +402,9 @@ fn lower(ty: ValueType, loops: &[u32]) -> ValType {
         ValueType::ExternRef => ValType::EXTERNREF,
         ValueType::ExnRef => ValType::EXNREF,
         ValueType::ContRef(family) => nullable(loops[usize::from(family)]),
+        ValueType::AnyRef => ANYREF,
+        ValueType::StructRef => {
+            nullable(structure.expect("references to structures are in modules with GC alone"))
+        }
     }
 }

@@ -60,6 +60,10 @@ impl Cx<'_> {
                 _ => None,
             };
             match (at_hand, self.family_of(ty)) {
+                (Some(local), None) if choice == 0 && self.is_object(ty) && body.pick(4) > 0 => {
+                    // What is handed on keeps it alive alone.
+                    self.take_local(body, local, ty);
+                }
                 // A continuation moves: whoever hands it on must not keep it, or it would be used twice.
                 (Some(local), Some(_)) => {
                     self.take_local(body, local, ty);
@@ -149,7 +153,59 @@ impl Cx<'_> {
             ValType::EXNREF if choice > 3 => {
                 body.emit().global_get(EXCEPTION);
             }
+            other if self.is_object(other) => self.object(body, other, wide),
             other => self.defaults(body, &[other]),
+        }
+    }
+
+    /// Mixes the local into the `i64` on top of the operand stack.
+    fn mix64(&mut self, body: &mut Body, local: u32) {
+        body.emit().local_get(local);
+        if !self.plan.features.wide_arithmetic {
+            body.emit().i64_sub();
+            return;
+        }
+        // Few instructions of a leaf are wide ones; here they meet values that come from everywhere.
+        let choice = body.pick(4);
+        match choice {
+            0 => body.emit().i64_mul_wide_s(),
+            1 => body.emit().i64_mul_wide_u(),
+            _ => body
+                .emit()
+                .global_get(FUEL)
+                .i64_extend_i32_s()
+                .local_get(local),
+        };
+        match choice {
+            2 => body.emit().i64_add128().i64_xor(),
+            3 => body.emit().i64_sub128().i64_xor(),
+            _ => body.emit().i64_xor(),
+        };
+    }
+
+    /// Mixes the local into the `v128` on top of the operand stack by a relaxed instruction.
+    fn mix128(&mut self, body: &mut Body, local: u32) {
+        body.emit().local_get(local);
+        let choice = body.pick(if self.plan.features.floats { 10 } else { 6 });
+        match choice {
+            0 => body.emit().i8x16_relaxed_swizzle(),
+            1 => body.emit().i16x8_relaxed_q15mulr_s(),
+            2 => body.emit().i16x8_relaxed_dot_i8x16_i7x16_s(),
+            3 => body.emit().local_get(local).i8x16_relaxed_laneselect(),
+            4 => body.emit().local_get(local).i64x2_relaxed_laneselect(),
+            5 => body
+                .emit()
+                .local_get(local)
+                .i32x4_relaxed_dot_i8x16_i7x16_add_s(),
+            6 => body.emit().i32x4_relaxed_trunc_f32x4_s().v128_xor(),
+            7 => body.emit().i32x4_relaxed_trunc_f64x2_u_zero().v128_xor(),
+            8 => body.emit().f32x4_relaxed_min(),
+            _ => body.emit().f64x2_relaxed_max(),
+        };
+        if choice > 7 {
+            let lanes = [Helper::Canonical32x4, Helper::Canonical64x2];
+            let canonical = self.helper(lanes[choice as usize - 8]);
+            body.emit().call(canonical);
         }
     }
 
@@ -160,10 +216,19 @@ impl Cx<'_> {
             let local = body.scratch(ty);
             match ty {
                 // Mixed instead of replaced, so that the order in which values arrive shows in the results.
-                ValType::I32 if mixed => body.emit().local_get(local).i32_sub().local_set(local),
-                ValType::I64 if mixed => body.emit().local_get(local).i64_sub().local_set(local),
-                _ => body.emit().local_set(local),
-            };
+                ValType::I32 if mixed => {
+                    body.emit().local_get(local).i32_sub();
+                }
+                ValType::I64 if mixed => self.mix64(body, local),
+                ValType::V128 if mixed && self.plan.features.relaxed_simd => {
+                    self.mix128(body, local);
+                }
+                _ => {}
+            }
+            body.emit().local_set(local);
+            if self.is_object(ty) && (types.len() < 5 || body.pick(4) == 0) {
+                self.inspect(body, local, ty);
+            }
         }
     }
 }

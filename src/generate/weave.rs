@@ -81,7 +81,10 @@ impl Cx<'_> {
         let params = self.tasks[index].params.clone();
         let results = self.family(task.family).results.clone();
         let described = self.plan.task_params(task);
-        let signature = (leaf::visible(&described, &params), results.clone());
+        let returned = &self.plan.families[usize::from(task.family)].results;
+        let hidden = !returned.iter().all(|ty| ty.is_visible());
+        let shown = leaf::visible(returned, &results);
+        let signature = (leaf::visible(&described, &params), shown.clone());
         let surroundings = if leaf.control {
             self.surroundings()
         } else {
@@ -100,7 +103,7 @@ impl Cx<'_> {
         let walk = raw.as_ref().map(walk).unwrap_or_default();
         let visible = (0u32..)
             .zip(&described)
-            .filter(|(_, ty)| ty.is_plain())
+            .filter(|(_, ty)| ty.is_visible())
             .map(|(local, _)| local);
         let mut locals: Vec<u32> = visible.collect();
         locals.extend(walk.locals.iter().map(|&ty| body.local(ty)));
@@ -157,6 +160,13 @@ impl Cx<'_> {
                 reached += 1;
             }
             if position + 1 == walk.points.len() {
+                if *live {
+                    self.inspect_params(&mut body, index);
+                }
+                if *live && hidden {
+                    // Only a straight leaf has such results, so what it leaves behind is returned here alone.
+                    self.complete(&mut body, &results, &shown);
+                }
                 break;
             }
             let operator = if *live && !leaf.wild {
@@ -188,6 +198,7 @@ impl Cx<'_> {
         let family = self.plan.tasks[index].family;
         let results = self.family(family).results.clone();
         self.tick(body, &results);
+        self.inspect_params(body, index);
         self.keep_peer(body, index);
     }
 
@@ -210,8 +221,26 @@ impl Cx<'_> {
         }
     }
 
+    /// Makes the results of a function from those of its leaf, which are `shown`, in order.
+    fn complete(&mut self, body: &mut Body, results: &[ValType], shown: &[ValType]) {
+        let mut locals: Vec<(ValType, u32)> = Vec::new();
+        for &ty in shown.iter().rev() {
+            let local = body.local(ty);
+            body.emit().local_set(local);
+            locals.push((ty, local));
+        }
+        for &ty in results {
+            match locals.pop_if(|(shown, _)| *shown == ty) {
+                Some((_, local)) => {
+                    body.emit().local_get(local);
+                }
+                None => self.push(body, &[ty]),
+            }
+        }
+    }
+
     fn surroundings(&self) -> Surroundings {
-        let plain = |types: &[super::plan::ValueType]| types.iter().all(|ty| ty.is_plain());
+        let visible = |types: &[super::plan::ValueType]| types.iter().all(|ty| ty.is_visible());
         let mut functions = Vec::new();
         for (index, log) in (0u32..).zip(&self.plan.logs) {
             functions.push((
@@ -225,8 +254,8 @@ impl Cx<'_> {
         for (index, task) in self.plan.tasks.iter().enumerate() {
             let results = &self.plan.families[usize::from(task.family)].results;
             if matches!(task.body, TaskBody::Woven(_))
-                && plain(&self.plan.task_params(task))
-                && plain(results)
+                && visible(&self.plan.task_params(task))
+                && visible(results)
             {
                 let signature = (self.tasks[index].params.clone(), self.types.values(results));
                 functions.push((self.indices.tasks[index], signature));
@@ -234,7 +263,7 @@ impl Cx<'_> {
         }
         let throwable = self.plan.throwable().into_iter();
         let tags = throwable
-            .filter(|&tag| plain(&self.plan.tags[usize::from(tag)].params))
+            .filter(|&tag| visible(&self.plan.tags[usize::from(tag)].params))
             .map(|tag| (self.tag(tag), self.tags[usize::from(tag)].0.clone()))
             .collect();
         Surroundings { functions, tags }

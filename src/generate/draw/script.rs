@@ -111,6 +111,10 @@ impl Draw<'_, '_> {
         if self.chance(60) {
             wanted.push(vec![self.once(plan, 0, false)]);
         }
+        if self.holder.is_some() && self.chance(75) {
+            let kept = self.kept(plan);
+            wanted.push(kept);
+        }
         if !plan.callbacks.is_empty() && self.chance(30) {
             wanted.push(vec![Action::Reenter(self.byte()), self.suspend(plan)]);
         }
@@ -223,6 +227,9 @@ impl Draw<'_, '_> {
     }
 
     fn source(&mut self, plan: &Plan, family: u8) -> Source {
+        if self.holder.is_some() && self.chance(25) {
+            return Source::Object(self.holder());
+        }
         match self.below(10) {
             0..=4 => Source::Fresh(self.choose(&plan.tasks_of(family, Entry::Loop))),
             5..=7 => Source::Stack,
@@ -266,6 +273,7 @@ impl Draw<'_, '_> {
             .filter(|&driver| plan.drivers[usize::from(driver)].family == family)
             .collect();
         let after = match self.below(100) {
+            0..=11 if self.holder.is_some() => After::ParkObject(self.holder()),
             0..=24 => After::Park,
             25..=34 => After::ParkGlobal,
             35..=49 => After::Drive(self.choose(&fitting)),
@@ -290,6 +298,32 @@ impl Draw<'_, '_> {
         }
     }
 
+    /// A continuation that suspends, goes into an object, and is taken out of it while this function has suspended in between.
+    fn kept(&mut self, plan: &Plan) -> Vec<Action> {
+        let object = self.holder();
+        let mut put = self.once(plan, 0, false);
+        if let Action::Once { after, .. } = &mut put {
+            *after = After::ParkObject(object);
+        }
+        let source = Source::Object(object);
+        let mut taken = match self.below(5) {
+            0..=1 => self.drive_root(plan, None),
+            2 => self.once(plan, 0, false),
+            3 => self.throw_into(plan, false),
+            _ => self.throw_into(plan, true),
+        };
+        match &mut taken {
+            Action::Drive { source: from, .. }
+            | Action::Once { source: from, .. }
+            | Action::Inject { source: from, .. } => *from = source,
+            _ => {}
+        }
+        if plan.families[0].symmetric && self.chance(30) {
+            taken = Action::Switch(0, source);
+        }
+        vec![put, self.suspend(plan), taken]
+    }
+
     fn throw_into(&mut self, plan: &Plan, by_reference: bool) -> Action {
         let tag = self.choose(&plan.throwable());
         let exception = if by_reference {
@@ -298,6 +332,7 @@ impl Draw<'_, '_> {
             Injected::Tag(tag)
         };
         let source = match self.below(10) {
+            1..=4 if self.holder.is_some() => Source::Object(self.holder()),
             0..=2 => Source::Fresh(self.choose(&plan.tasks_of(0, Entry::Loop))),
             3..=7 => Source::Stack,
             _ => Source::Global,

@@ -60,8 +60,13 @@ impl Plan {
     }
 
     fn fix_source(&self, source: &mut Source, family: u8) {
-        if let Source::Fresh(task) = source {
-            *task = among(*task, &self.tasks_of(family, Entry::Loop));
+        match source {
+            Source::Fresh(task) => *task = among(*task, &self.tasks_of(family, Entry::Loop)),
+            Source::Object(object) => {
+                let object = self.object(*object, family);
+                *source = object.map_or(Source::Stack, Source::Object);
+            }
+            Source::Stack | Source::Global | Source::Received => {}
         }
     }
 
@@ -155,10 +160,14 @@ impl Plan {
                             After::Leak
                         };
                     }
-                    After::Park | After::ParkGlobal | After::BindTwice
+                    After::Park | After::ParkGlobal | After::ParkObject(_) | After::BindTwice
                         if !self.continues(first, *family) =>
                     {
                         *after = After::Leak;
+                    }
+                    After::ParkObject(object) => {
+                        let object = self.object(*object, *family);
+                        *after = object.map_or(After::Park, After::ParkObject);
                     }
                     After::Throw(tag) | After::ThrowRef(tag) => *tag = among(*tag, &throwable),
                     _ => {}

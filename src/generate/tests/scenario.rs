@@ -84,6 +84,41 @@ fn followed_by(
         })
 }
 
+fn holds_object(types: &[ValueType]) -> bool {
+    let object = |ty: &ValueType| matches!(ty, ValueType::AnyRef | ValueType::StructRef);
+    types.iter().any(object)
+}
+
+/// Whether continuations are kept in any object.
+pub(super) fn keeps_any(plan: &Plan) -> bool {
+    any_then(plan, |then| matches!(then, Then::ParkObject(_)))
+        || any_action(plan, |action| match action {
+            Action::Once { source, after, .. } => {
+                matches!(source, Source::Object(_)) || matches!(after, After::ParkObject(_))
+            }
+            Action::Drive { source, .. }
+            | Action::Inject { source, .. }
+            | Action::Switch(_, source) => matches!(source, Source::Object(_)),
+            _ => false,
+        })
+}
+
+/// Whether continuations are put into such an object, and taken out of one.
+fn keeps(plan: &Plan, object: Object) -> bool {
+    let put = any_then(plan, |then| then == Then::ParkObject(object))
+        || any_action(
+            plan,
+            |action| matches!(action, Action::Once { after: After::ParkObject(kind), .. } if *kind == object),
+        );
+    put && any_action(plan, |action| match action {
+        Action::Drive { source, .. }
+        | Action::Once { source, .. }
+        | Action::Inject { source, .. }
+        | Action::Switch(_, source) => *source == Source::Object(object),
+        _ => false,
+    })
+}
+
 type Scenario = (&'static str, u32, fn(&Plan) -> bool);
 
 /// Each scenario with the number of 500 plans that hold it at least. In comments: the row of the list of known bug classes.
@@ -132,13 +167,39 @@ const SCENARIOS: &[Scenario] = &[
         |plan| {
             plan.tags
                 .iter()
-                .any(|tag| tag.params.iter().any(|ty| !ty.is_plain()))
+                .any(|tag| tag.params.iter().any(|ty| ty.is_cont()))
         },
     ),
+    ("objects bound", 50, |plan| {
+        plan.tasks.iter().any(|task| holds_object(&task.prefix))
+    }),
+    ("objects in payloads", 80, |plan| {
+        plan.tags.iter().any(|tag| holds_object(&tag.params))
+    }),
+    ("objects handed back to a suspension", 60, |plan| {
+        plan.tags.iter().any(|tag| holds_object(&tag.results))
+    }),
+    ("objects returned", 40, |plan| {
+        let mut families = plan.families.iter();
+        families.any(|family| holds_object(&family.results))
+    }),
+    ("objects carried by a switch", 40, |plan| {
+        let mut families = plan.families.iter();
+        families.any(|family| holds_object(family.values_of_switch()))
+    }),
+    ("continuations kept in structures", 60, |plan| {
+        keeps(plan, Object::Struct)
+    }),
+    ("continuations kept in arrays", 50, |plan| {
+        keeps(plan, Object::Array)
+    }),
+    ("continuations kept in exceptions", 15, |plan| {
+        keeps(plan, Object::Exception)
+    }),
     ("continuations returned", 5, |plan| {
         plan.families
             .iter()
-            .any(|family| family.results.iter().any(|ty| !ty.is_plain()))
+            .any(|family| family.results.iter().any(|ty| ty.is_cont()))
     }),
     // 8
     ("types in several layouts", 60, |plan| {
