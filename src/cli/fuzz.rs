@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use switchback::engines;
 use switchback::fuzzing::{
-    Found, Instruction, Limits, Lost, Progress, Share, Summary, campaign, case_module,
+    Found, Instruction, KINDS, Limits, Lost, Progress, Share, Summary, WAYS, campaign, case_module,
 };
 use switchback::generate::Features;
 use switchback::report::Signature;
@@ -370,6 +370,17 @@ fn table(summary: &Summary, findings: &[Written]) -> String {
                 &format!("  {proposal}"),
                 format!("{kinds:>10}  {:>9}", of_all(count.modules)),
             );
+        }
+    }
+    if !summary.crossings.is_empty() {
+        row(
+            "references",
+            "share of the modules where one crossed to another stack: objects, continuations"
+                .to_owned(),
+        );
+        for way in WAYS {
+            let shares = KINDS.map(|kind| format!("{:>9}", of_all(summary.crossed(way, kind))));
+            row(&format!("  {way}"), shares.join(" "));
         }
     }
     row(

@@ -140,6 +140,16 @@ fn table(statistics: &Statistics) -> String {
     for (kind, (count, example)) in &statistics.discarded {
         text += &format!("{count} modules did not run ({kind}), such as: {example}\n");
     }
+    let crossings = statistics.crossings.iter();
+    let crossings: Vec<_> = crossings
+        .map(|(what, modules)| format!("{what} in {modules}"))
+        .collect();
+    if !crossings.is_empty() {
+        text += &format!(
+            "modules in which references crossed: {}\n",
+            crossings.join(", ")
+        );
+    }
     for row in &rows {
         let mut line = format!("{:width$}", row[0], width = widths[0]);
         for (cell, width) in row.iter().zip(&widths).skip(1) {

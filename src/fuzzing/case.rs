@@ -1,5 +1,6 @@
 //! One case: generate, run on every engine, compare.
 
+use super::crossing::crossings;
 use super::instruction::{Instruction, is_stack_switching};
 use super::operator;
 use crate::compare::{Discard, DiscardReason, Verdict, compare};
@@ -57,6 +58,8 @@ pub struct CaseReport {
     pub instructions: BTreeMap<Instruction, u64>,
     /// The instructions of any kind that were executed on the reference, by name.
     pub operators: BTreeSet<String>,
+    /// The references that crossed from stack to stack, by way and kind.
+    pub crossings: BTreeSet<String>,
     /// How many calls ended in each way on the reference.
     pub outcomes: BTreeMap<String, u64>,
     /// Instructions in the leaves: executed, and all.
@@ -497,6 +500,8 @@ fn enter(wasm: &[u8], compared: &Compared, report: &mut CaseReport) {
 /// Counts what the reference showed.
 fn count(wasm: &[u8], reference: &Run, report: &mut CaseReport) {
     report.operators = operator::executed(wasm, &reference.executed);
+    let trace = reference.observation.trace.as_deref().unwrap_or_default();
+    report.crossings = crossings(wasm, trace, &reference.executed);
     for event in reference.observation.trace.iter().flatten() {
         if is_stack_switching(event) {
             report.events += 1;

@@ -11,6 +11,7 @@
 
 mod campaign;
 mod case;
+mod crossing;
 mod instruction;
 mod operator;
 mod script;
@@ -24,6 +25,8 @@ pub(crate) use case::INSTRUCTION_BOUND;
 pub use case::{
     CaseReport, CaseRunner, Compared, DRAWN, Finding, Nanoseconds, Stages, case_module,
 };
+pub(crate) use crossing::crossings;
+pub use crossing::{KINDS, WAYS};
 pub use instruction::Instruction;
 pub use operator::ProposalCount;
 pub use script::ScriptRunner;

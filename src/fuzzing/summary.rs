@@ -33,6 +33,8 @@ pub struct Summary {
     pub instructions: BTreeMap<Instruction, Executed>,
     /// For each instruction of any kind, by name, in how many modules it was executed.
     pub operators: BTreeMap<String, u64>,
+    /// For each kind of references and each way by which they cross from stack to stack, in how many modules they did.
+    pub crossings: BTreeMap<String, u64>,
     /// For each kind of outcome, how often it was seen.
     pub outcomes: BTreeMap<String, OutcomeCount>,
     /// How much of the leaves was executed.
@@ -120,6 +122,9 @@ impl Summary {
         for operator in &report.operators {
             *self.operators.entry(operator.clone()).or_default() += 1;
         }
+        for crossing in &report.crossings {
+            *self.crossings.entry(crossing.clone()).or_default() += 1;
+        }
         for (outcome, &calls) in &report.outcomes {
             let sum = self.outcomes.entry(outcome.clone()).or_default();
             sum.modules += u64::from(calls > 0);
@@ -203,6 +208,12 @@ impl Summary {
         by_proposal(&self.operators)
     }
 
+    /// In how many modules references of this kind crossed in this way; see [`WAYS`](super::WAYS) and [`KINDS`](super::KINDS).
+    pub fn crossed(&self, way: &str, kind: &str) -> u64 {
+        let count = self.crossings.get(&super::crossing::name(way, kind));
+        count.copied().unwrap_or(0)
+    }
+
     /// The counts of an instruction.
     pub fn instruction(&self, instruction: Instruction) -> Executed {
         let counts = self.instructions.get(&instruction);
@@ -233,7 +244,7 @@ impl Serialize for Summary {
                 (reason, entry)
             })
             .collect();
-        let mut object = serializer.serialize_struct("Summary", 20)?;
+        let mut object = serializer.serialize_struct("Summary", 21)?;
         object.serialize_field("seed", &self.seed)?;
         object.serialize_field("executions", &self.executions)?;
         object.serialize_field("divergences", &self.divergences)?;
@@ -251,6 +262,7 @@ impl Serialize for Summary {
         object.serialize_field("instructions", &instructions)?;
         object.serialize_field("proposals", &self.proposals())?;
         object.serialize_field("operators", &self.operators)?;
+        object.serialize_field("crossings", &self.crossings)?;
         object.serialize_field("outcomes", &self.outcomes)?;
         object.serialize_field("leaves", &self.leaves)?;
         object.serialize_field("digest", &self.digest())?;

@@ -185,6 +185,16 @@ impl Draw<'_, '_> {
         }
     }
 
+    /// Adds a reference to an object, in a part of the modules that have any.
+    fn with_object(&mut self, mut types: Vec<ValueType>) -> Vec<ValueType> {
+        if self.objects && self.chance(40) {
+            let ty = self.weighted(&[(60, ValueType::AnyRef), (40, ValueType::StructRef)]);
+            let at = self.below(types.len() as u32 + 1) as usize;
+            types.insert(at, ty);
+        }
+        types
+    }
+
     fn families(&mut self, plan: &mut Plan) {
         let count = self.weighted(&[(60, 1), (36, 2), (4, 3)]);
         let symmetric = self.chance(40);
@@ -193,11 +203,15 @@ impl Draw<'_, '_> {
         } else {
             self.types_or_wide(0)
         };
+        let params = self.with_object(params);
         let of_results = if self.chance(3) { count } else { 0 };
         let of_switches = if self.chance(15) { count } else { 0 };
         let first = Family {
             results: self.results(of_results),
-            switch_values: self.types(0, 2, of_switches),
+            switch_values: {
+                let values = self.types(0, 2, of_switches);
+                self.with_object(values)
+            },
             params,
             symmetric,
             switch_tag: 0,
@@ -228,11 +242,12 @@ impl Draw<'_, '_> {
             results.push(ValueType::ContRef(family));
             return results;
         }
-        if self.chance(30) {
+        let results = if self.chance(30) {
             Vec::new()
         } else {
             self.types_or_wide(0)
-        }
+        };
+        self.with_object(results)
     }
 
     fn tags(&mut self, plan: &mut Plan) {
@@ -245,11 +260,13 @@ impl Draw<'_, '_> {
             } else {
                 self.types_or_wide(families)
             };
-            let mut results = if self.chance(45) {
+            let params = self.with_object(params);
+            let results = if self.chance(45) {
                 Vec::new()
             } else {
                 self.types(1, 2, families)
             };
+            let mut results = self.with_object(results);
             results.extend(&loop_params);
             for _ in 0..self.weighted(&[(50, 1), (40, 2), (10, 3)]) {
                 let imported = self.chance(20);
@@ -262,6 +279,7 @@ impl Draw<'_, '_> {
         }
         for _ in 0..1 + self.below(2) {
             let params = self.types_or_wide(families);
+            let params = self.with_object(params);
             plan.tags.push(Tag {
                 params,
                 results: Vec::new(),
@@ -366,7 +384,7 @@ impl Draw<'_, '_> {
         let prefix = self.prefix(plan.families.len() as u8);
         let leaf = Leaf {
             // Those that wasm-smith cannot see all parameters and results of have none.
-            control: self.chance(if self.objects { 16 } else { 10 }),
+            control: self.chance(if self.objects { 30 } else { 10 }),
             wild: self.chance(3),
             length: 6 + self.below(u32::from(config.leaf_instructions).saturating_sub(5)) as u8,
             splices: Vec::new(),

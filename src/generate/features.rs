@@ -159,8 +159,8 @@ impl Features {
             (bits >> 40).is_multiple_of(n)
         };
         let simd = one_in(4);
-        let relaxed_simd = simd & one_in(2);
-        let wide_arithmetic = one_in(6);
+        let relaxed_simd = simd & !one_in(3);
+        let wide_arithmetic = one_in(5);
         let multi_memory = one_in(5);
         let memory64 = multi_memory & one_in(2);
         // What lives on after a switch is half of what stack switching is about.

@@ -220,7 +220,7 @@ impl Cx<'_> {
                     body.emit().local_get(local).i32_sub();
                 }
                 ValType::I64 if mixed => self.mix64(body, local),
-                ValType::V128 if mixed && self.plan.features.relaxed_simd => {
+                ValType::V128 if types.len() < 5 && self.plan.features.relaxed_simd => {
                     self.mix128(body, local);
                 }
                 _ => {}

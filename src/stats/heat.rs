@@ -26,6 +26,13 @@ pub fn page(statistics: &Statistics, title: &str) -> String {
                 h1 { "What is executed, and where" }
                 p { code { (title) } ": " (statistics.modules) " modules, " (statistics.executed())
                     " instructions executed on the reference. The darker, the more often, on a logarithmic scale; a dot is never." }
+                @if !statistics.crossings.is_empty() {
+                    p { "Modules in which references crossed from stack to stack:"
+                        @for (index, (what, modules)) in statistics.crossings.iter().enumerate() {
+                            @if index > 0 { "," } " " (what) " in " (modules)
+                        } "."
+                    }
+                }
                 @for (kind, (count, example)) in &statistics.discarded {
                     p.faint { (count) " modules did not run (" (kind) "), such as: " (example) }
                 }

@@ -12,7 +12,7 @@ mod heat;
 pub use heat::page;
 
 use crate::engines::{self, Engine, Settings, SetupError};
-use crate::fuzzing::INSTRUCTION_BOUND;
+use crate::fuzzing::{INSTRUCTION_BOUND, crossings};
 use crate::observe::stacks::{Context, lives};
 use crate::observe::{self, Observation, Outcome};
 use crate::report::source;
@@ -101,6 +101,8 @@ pub struct Statistics {
     pub discarded: BTreeMap<&'static str, (u64, String)>,
     /// For each instruction, by its name in the text format.
     pub instructions: BTreeMap<String, Row>,
+    /// For each kind of references and each way by which they cross from stack to stack, in how many modules they did.
+    pub crossings: BTreeMap<String, u64>,
 }
 
 impl Statistics {
@@ -195,6 +197,12 @@ impl Counter {
                 }
                 here.insert(instruction.name.as_str());
             }
+        }
+        let trace = observation.trace.as_deref().unwrap_or_default();
+        let mut executed: Vec<u32> = run.executions.iter().flatten().map(|e| e.offset).collect();
+        executed.sort_unstable();
+        for crossing in crossings(wasm, trace, &executed) {
+            *statistics.crossings.entry(crossing).or_default() += 1;
         }
         for name in here {
             if let Some(row) = statistics.instructions.get_mut(name) {

@@ -302,8 +302,17 @@ impl Draw<'_, '_> {
     fn kept(&mut self, plan: &Plan) -> Vec<Action> {
         let object = self.holder();
         let mut put = self.once(plan, 0, false);
-        if let Action::Once { after, .. } = &mut put {
+        if let Action::Once { after, tags, .. } = &mut put {
             *after = After::ParkObject(object);
+            // All tags of one type: whatever it suspends with, it is caught here if it can be.
+            if let Some(&first) = tags.first() {
+                let like = |tag: u8| {
+                    let tag = &plan.tags[usize::from(tag)];
+                    (&tag.params, &tag.results)
+                };
+                *tags = plan.suspendable();
+                tags.retain(|&tag| like(tag) == like(first));
+            }
         }
         let source = Source::Object(object);
         let mut taken = match self.below(5) {
@@ -347,6 +356,7 @@ impl Draw<'_, '_> {
 
     fn dead(&mut self, plan: &Plan) -> Action {
         let consumer = match self.below(10) {
+            0..=5 if plan.families[0].symmetric => Consumer::Switch,
             0..=3 => Consumer::Drive(0),
             4..=5 => Consumer::Bind,
             6..=7 => Consumer::Throw(self.choose(&plan.throwable())),

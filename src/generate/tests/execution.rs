@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::engines::{self, Settings};
-use crate::fuzzing::Instruction;
+use crate::fuzzing::{Instruction, crossings};
 use crate::observe::{self, EventKind, Outcome};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,6 +14,8 @@ struct Sums {
     executed: BTreeMap<Instruction, usize>,
     /// Modules with an event of each of the [`NAMED`] kinds.
     seen: BTreeMap<&'static str, usize>,
+    /// Modules in which references crossed, by way and kind, and those in which an instruction of a proposal was executed.
+    crossed: BTreeMap<String, usize>,
     /// Stack-switching steps of each module.
     steps: Vec<usize>,
     /// `cont.new` of each module.
@@ -55,6 +57,49 @@ fn named(kind: &EventKind) -> Vec<&'static str> {
     }
 }
 
+/// The least share of the modules in which each was seen: in half of the modules there are no objects, and no wide arithmetic
+/// and no relaxed vectors in most.
+const CROSSED: &[(&str, f64)] = &[
+    ("object bound", 10.0),
+    ("object resumed with", 15.0),
+    ("object suspended with", 20.0),
+    ("object switched with", 10.0),
+    ("object returned", 10.0),
+    ("object thrown", 10.0),
+    ("object thrown into", 10.0),
+    ("object read from an object", 30.0),
+    ("continuation read from an object", 25.0),
+    ("continuation thrown", 2.0),
+    ("wide arithmetic", 5.0),
+    ("relaxed vectors", 5.0),
+];
+
+/// The proposals of [`CROSSED`] of which one of the instructions at these offsets is.
+fn proposals(wasm: &[u8], executed: &[u32]) -> BTreeSet<&'static str> {
+    let mut proposals = BTreeSet::new();
+    for payload in Parser::new(0).parse_all(wasm) {
+        let Payload::CodeSectionEntry(body) = payload.unwrap() else {
+            continue;
+        };
+        let operators = body.get_operators_reader().unwrap();
+        for (operator, offset) in operators.into_iter_with_offsets().map(Result::unwrap) {
+            let name = format!("{operator:?}");
+            let wide = ["I64Add128", "I64Sub128", "I64MulWideS", "I64MulWideU"];
+            let proposal = if name.contains("Relaxed") {
+                "relaxed vectors"
+            } else if wide.contains(&name.as_str()) {
+                "wide arithmetic"
+            } else {
+                continue;
+            };
+            if executed.binary_search(&(offset as u32)).is_ok() {
+                proposals.insert(proposal);
+            }
+        }
+    }
+    proposals
+}
+
 impl Sums {
     fn add(&mut self, module: &Module, run: &observe::Run) {
         self.modules += 1;
@@ -76,6 +121,12 @@ impl Sums {
         }
         for instruction in here {
             *self.executed.entry(instruction).or_default() += 1;
+        }
+        for crossing in crossings(&module.wasm, trace, &run.executed) {
+            *self.crossed.entry(crossing).or_default() += 1;
+        }
+        for proposal in proposals(&module.wasm, &run.executed) {
+            *self.crossed.entry(proposal.to_owned()).or_default() += 1;
         }
         for name in seen {
             *self.seen.entry(name).or_default() += 1;
@@ -134,6 +185,18 @@ fn modules_execute_what_they_were_made_for() {
         let share = sums.percent(sums.seen.get(name).copied().unwrap_or(0));
         assert!(share >= least, "{name} in {share} % of the modules");
     }
+    let crossed = |name: &str| sums.percent(sums.crossed.get(name).copied().unwrap_or(0));
+    let rare: Vec<String> = CROSSED
+        .iter()
+        .filter(|&&(name, least)| crossed(name) < least)
+        .map(|(name, least)| {
+            format!(
+                "{name} in {} % of the modules, {least} wanted",
+                crossed(name)
+            )
+        })
+        .collect();
+    assert!(rare.is_empty(), "{}\n{:?}", rare.join("\n"), sums.crossed);
     sums.steps.sort_unstable();
     let median = sums.steps[sums.modules / 2];
     assert!(median >= 70, "{median} stack-switching steps in the median");
