@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Stands in for `switchback` in the tests of ci/fuzz.sh: every module is a finding of one kind.
+set -euo pipefail
+command=$1
+file=
+out=
+while [ $# -gt 0 ]; do
+  case $1 in
+    --out) out=$2 ;;
+    *.wasm) file=$1 ;;
+  esac
+  shift
+done
+case $command in
+  diff)
+    echo "divergence outcome/returned.values in $file"
+    exit 1
+    ;;
+  regress)
+    "$SWITCHBACK_STEP_HOOK" regress
+    echo ';; a script' >"$out/script.wast"
+    ;;
+esac
