@@ -183,7 +183,7 @@ impl Config {
     /// Whether stubs do a switch's bookkeeping without the runtime: whatever the runtime's functions do beyond it must be off.
     pub(crate) fn inlines_switches(&self) -> bool {
         #[cfg(feature = "planted-bugs")]
-        let planted = self.planted.is_some();
+        let planted = self.planted.is_some_and(|bug| !bug.is_in_stubs());
         #[cfg(not(feature = "planted-bugs"))]
         let planted = false;
         let more = self.trace || self.check_switches || self.gc_zeal > 0 || planted;

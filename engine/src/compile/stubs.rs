@@ -10,6 +10,7 @@ use super::signature::trusted;
 use super::trap_codes::internal_error;
 use crate::config::Config;
 use crate::error::Error;
+use crate::planted::planted;
 use crate::runtime::entry::Activation;
 use crate::runtime::fiber::{
     ClauseKind, Control, Fiber, GENERATION, HandlerClause, HandlerList, State,
@@ -59,6 +60,8 @@ impl Stubs {
                 b,
                 store: params[0],
                 inlined: config.inlines_switches(),
+                keeps_limit: planted!(in config, LimitKept),
+                reuses_reference: planted!(in config, InlinedReferenceReused),
             };
             body(&mut stub, &params);
             stub.b.seal_all_blocks();
@@ -185,6 +188,10 @@ struct Stub<'a> {
     store: Value,
     /// Whether the common path is generated in front of the call of the runtime.
     inlined: bool,
+    /// A bug, if it is planted: a stack that a continuation resumes runs under the limit of its resumer.
+    keeps_limit: bool,
+    /// A bug, if it is planted: a suspension hands out the reference by which the continuation was resumed.
+    reuses_reference: bool,
 }
 
 impl Stub<'_> {
@@ -338,7 +345,11 @@ impl Stub<'_> {
         self.save(results, fiber, offset_of!(Fiber, results));
         self.save(current, fiber, offset_of!(Fiber, parent));
         self.mark(innermost, fiber, State::Running);
-        let limit = self.load(innermost, offset_of!(Fiber, limit));
+        let mut limit = self.load(innermost, offset_of!(Fiber, limit));
+        if self.keeps_limit {
+            let kept = self.load(store, offset_of!(VmStore, stack_limit));
+            limit = self.b.ins().select(current, kept, limit);
+        }
         self.save(innermost, store, offset_of!(VmStore, current));
         self.save(limit, store, offset_of!(VmStore, stack_limit));
         let context = offset_of!(Fiber, context) as i64;
@@ -405,7 +416,12 @@ impl Stub<'_> {
         self.b.switch_to_block(found);
         self.mark(current, fiber, State::Suspended);
         let parent = self.load(fiber, offset_of!(Fiber, parent));
-        let word = self.load(fiber, offset_of!(Fiber, word));
+        let mut word = self.load(fiber, offset_of!(Fiber, word));
+        if self.reuses_reference {
+            let generation = self.b.ins().iconst(types::I64, GENERATION as i64);
+            word = self.b.ins().isub(word, generation);
+            self.save(word, fiber, offset_of!(Fiber, word));
+        }
         let null = self.b.ins().iconst(types::I64, 0);
         self.save(current, fiber, offset_of!(Fiber, innermost));
         self.save(null, fiber, offset_of!(Fiber, parent));

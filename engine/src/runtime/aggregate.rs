@@ -8,6 +8,7 @@ use super::heap::object::Header;
 use super::instance::instance_of;
 use super::layout::{ValRaw, VmStore};
 use super::store::StoreInner;
+use crate::planted::planted;
 use crate::types::shape::{ArrayShape, Shape};
 use std::ffi::c_void;
 use std::ptr;
@@ -133,6 +134,16 @@ pub(crate) unsafe extern "C" fn array_copy(
     unsafe {
         let (shape, target) = array_of(&*vm.cast::<StoreInner>(), target);
         let at = |index: u64| shape.base as usize + ((index as usize) << shape.shift);
+        if planted!(vm, ArrayCopyForwards) {
+            for index in 0..len {
+                ptr::copy(
+                    (source as *const u8).add(at(from + index)),
+                    target.add(at(to + index)),
+                    1 << shape.shift,
+                );
+            }
+            return;
+        }
         ptr::copy(
             (source as *const u8).add(at(from)),
             target.add(at(to)),

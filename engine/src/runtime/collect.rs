@@ -17,7 +17,7 @@ use super::exn::ExnObject;
 use super::fiber::{Fiber, SLOT_MASK, State};
 use super::heap::Heap;
 use super::heap::object::{EXCEPTION, Header, STRUCT};
-use super::layout::ValRaw;
+use super::layout::{ValRaw, VmStore};
 use super::stacks::{PAGE, StackPool};
 use super::store::StoreInner;
 use crate::error::Exhaustion;
@@ -153,7 +153,7 @@ impl StoreInner {
             reached: vec![false; self.stacks.used() as usize + 1],
             objects: Vec::new(),
             chains: Vec::new(),
-            loses_inner: planted!(&self.vm, InnerStacksCollected),
+            vm: &self.vm,
         };
         for &word in words.iter().chain(&registers) {
             marker.word(word);
@@ -169,6 +169,11 @@ impl StoreInner {
             .iter()
             .filter(|table| is_traced(table.element()))
         {
+            if planted!(&self.vm, TablesNotRoots)
+                && table.element().heap_type().top() == HeapTop::Cont
+            {
+                continue;
+            }
             table.words().iter().for_each(|&word| marker.word(word));
         }
         for instance in &self.instances {
@@ -237,8 +242,8 @@ struct Marker<'a> {
     objects: Vec<*mut Header>,
     /// Captured continuations that were reached and not read yet, by their outermost stacks.
     chains: Vec<*mut Fiber>,
-    /// A bug, if it is planted: the inner stacks of a chain are not known to be in use.
-    loses_inner: bool,
+    /// Says which bug is planted, if one is.
+    vm: &'a VmStore,
 }
 
 impl Marker<'_> {
@@ -292,6 +297,7 @@ impl Marker<'_> {
                 return self.exception(object.cast());
             }
             match self.types.shape(type_id) {
+                Shape::Struct(_) if planted!(self.vm, StructuresNotTraced) => {}
                 Shape::Struct(shape) => {
                     debug_assert_eq!(length, STRUCT);
                     for &offset in &shape.references {
@@ -312,6 +318,9 @@ impl Marker<'_> {
     /// # Safety
     /// `exception` is an object of the heap.
     unsafe fn exception(&mut self, exception: *mut ExnObject) {
+        if planted!(self.vm, ExceptionsNotTraced) {
+            return;
+        }
         // SAFETY: the caller's promise; tags live as long as the store.
         let (tag, values): (_, &[ValRaw]) = unsafe {
             (
@@ -371,10 +380,15 @@ impl Marker<'_> {
             let mut sp = (*outermost).context.sp;
             let mut fiber = (*outermost).innermost;
             loop {
-                if !self.loses_inner {
+                if !planted!(self.vm, InnerStacksCollected) {
                     self.reached[((*fiber).word & SLOT_MASK) as usize] = true;
                 }
-                self.range(sp, fiber as usize);
+                let fresh = (*fiber).state == State::Fresh;
+                if fresh && planted!(self.vm, BoundNotRoots) {
+                    self.range(sp, (*fiber).values as usize);
+                } else if fresh || !planted!(self.vm, SuspendedNotSearched) {
+                    self.range(sp, fiber as usize);
+                }
                 if fiber == outermost {
                     break;
                 }
@@ -398,14 +412,18 @@ impl Marker<'_> {
         // SAFETY: running stacks are linked outwards, and a stack's context holds its resumer's state. Activations live on
         // the stacks of their entries.
         unsafe {
+            let mut forgotten = false;
             while let Some(entry) = activation.as_ref() {
                 while !fiber.is_null() {
-                    self.range(sp, fiber as usize);
+                    if !forgotten {
+                        self.range(sp, fiber as usize);
+                    }
                     sp = (*fiber).context.sp;
                     fiber = (*fiber).parent;
                 }
                 self.range(sp, entry.sp);
                 (fiber, activation, sp) = (entry.home, entry.previous, entry.sp);
+                forgotten = planted!(self.vm, EntryForgetsStack);
             }
         }
     }

@@ -157,6 +157,27 @@ pub(crate) struct Fiber {
     pub fake_stack: *mut c_void,
     pub context: Context,
     pub canary_above: u64,
+    /// What planted bugs note here.
+    #[cfg(feature = "planted-bugs")]
+    pub planted: Notes,
+}
+
+/// What planted bugs remember of a stack.
+#[cfg(feature = "planted-bugs")]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Notes {
+    /// The handlers, and the instance, of a resume on this stack that is over.
+    pub over: Option<(*const HandlerList, *mut c_void)>,
+    /// Whether a switch resumed the stack.
+    pub switched_to: bool,
+}
+
+#[cfg(feature = "planted-bugs")]
+impl Notes {
+    pub const NONE: Notes = Notes {
+        over: None,
+        switched_to: false,
+    };
 }
 
 /// What the canaries around a header hold.
@@ -168,6 +189,9 @@ pub(crate) const SLOT_BITS: u32 = 20;
 pub(crate) const SLOT_MASK: u64 = (1 << SLOT_BITS) - 1;
 /// Adding this to a reference yields the next generation's.
 pub(crate) const GENERATION: u64 = 1 << SLOT_BITS;
+/// The generation that a slot starts with: not 0, because the collector would take small numbers, of which stacks are full, for
+/// references then.
+pub(crate) const FIRST_GENERATION: u64 = GENERATION << 20;
 
 /// What the start stub finds at the stack pointer of a fresh stack. Its size keeps the stub's calls 16-byte aligned.
 #[repr(C)]
@@ -329,6 +353,8 @@ mod tests {
             canary: 0,
             context: Context::default(),
             canary_above: 0,
+            #[cfg(feature = "planted-bugs")]
+            planted: Notes::NONE,
         };
         assert!(!last.consume());
         assert_eq!(last.word, !0);

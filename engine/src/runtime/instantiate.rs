@@ -10,6 +10,7 @@ use crate::api::linker::PreImport;
 use crate::error::{Error, Exhaustion, Trap, TrapKind};
 use crate::module::Module;
 use crate::module::info::{DataMode, ElementItems, ElementMode, Import, ImportKind, ModuleInfo};
+use crate::planted::planted;
 use crate::runtime::tracer::EventKind;
 
 /// What an instance is given.
@@ -284,6 +285,21 @@ fn define_globals(
     instance: &mut InstanceInner,
 ) -> Result<(), Exhaustion> {
     let imported = info.num_imported_globals;
+    if planted!(&store.vm, GlobalsBackwards) {
+        for (index, global) in (imported..).zip(&info.globals[imported as usize..]) {
+            let global = store.add_global(info.global_type(global.ty), ValRaw::ZERO);
+            instance.globals.push(global);
+            instance.set_global(index, &raw mut store.globals[global as usize].vm);
+        }
+        let defined = info.globals.iter().enumerate().skip(imported as usize);
+        for (index, global) in defined.rev() {
+            if let Some(init) = &global.init {
+                let value = eval(store, instance, init)?;
+                store.globals[instance.globals[index] as usize].vm.value = value;
+            }
+        }
+        return Ok(());
+    }
     for (index, global) in (imported..).zip(&info.globals[imported as usize..]) {
         let value = match &global.init {
             Some(init) => eval(store, instance, init)?,

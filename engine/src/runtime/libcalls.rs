@@ -7,6 +7,7 @@ use super::instance::{InstanceInner, instance_of};
 use super::layout::VMCTX_STORE;
 use super::store::StoreInner;
 use crate::error::TrapKind;
+use crate::planted::planted;
 use std::ffi::c_void;
 
 /// # Safety
@@ -46,6 +47,14 @@ pub(crate) unsafe extern "C" fn memory_copy(
     source: u64,
     len: u64,
 ) -> u32 {
+    // SAFETY: the contract.
+    if planted!(unsafe { &store(vmctx).vm }, CopyForwards) {
+        // SAFETY: the contract.
+        let instance = unsafe { instance(vmctx) };
+        let bytes = |at| instance.memory_copy(to, from, destination + at, source + at, 1);
+        let check = instance.memory_copy(to, from, destination, source, 0);
+        return failed(check.and_then(|()| (0..len).try_for_each(bytes)));
+    }
     // SAFETY: the contract.
     failed(unsafe { instance(vmctx) }.memory_copy(to, from, destination, source, len))
 }

@@ -19,6 +19,8 @@ pub(crate) mod layout;
 pub(crate) mod libcalls;
 pub(crate) mod objects;
 pub(crate) mod owned;
+#[cfg(feature = "planted-bugs")]
+pub(crate) mod planted;
 pub(crate) mod roots;
 pub(crate) mod sanitizer;
 pub(crate) mod stacks;

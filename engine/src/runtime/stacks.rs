@@ -7,7 +7,7 @@
 //! mapping: at the kernel's default limit of 65,530 mappings some 32,000 stacks are all there is, and `cont.new` then ends the
 //! call as exhausted, below the limit that was configured.
 
-use super::fiber::{CANARY, Fiber, SLOT_MASK, State};
+use super::fiber::{CANARY, FIRST_GENERATION, Fiber, SLOT_MASK, State};
 use super::layout::VmStore;
 use rustix::mm::{
     Advice, MapFlags, MprotectFlags, ProtFlags, madvise, mmap_anonymous, mprotect, munmap,
@@ -81,7 +81,7 @@ impl StackPool {
         // address yet.
         unsafe {
             fiber.write(Fiber {
-                word: u64::from(slot),
+                word: FIRST_GENERATION | u64::from(slot),
                 buffer: ptr::null_mut(),
                 parent: ptr::null_mut(),
                 innermost: ptr::null_mut(),
@@ -96,6 +96,8 @@ impl StackPool {
                 canary: CANARY,
                 context: Default::default(),
                 canary_above: CANARY,
+                #[cfg(feature = "planted-bugs")]
+                planted: super::fiber::Notes::NONE,
             });
         }
         Some(fiber)

@@ -53,6 +53,7 @@ pub(crate) unsafe fn find_handler(
             debug_assert_eq!((*fiber).canary, CANARY);
             (&*(*fiber).handlers, (*fiber).handler_vmctx, (*fiber).parent)
         };
+        let mut found = None;
         for (index, clause) in list.clauses().iter().enumerate() {
             // SAFETY: as above.
             let clause_tag = unsafe { super::instance::tag_of(vmctx, clause.tag) };
@@ -60,15 +61,26 @@ pub(crate) unsafe fn find_handler(
             let same = clause_tag == tag
                 || planted!(vm, TagsComparedByType) && unsafe { same_type(vm, clause_tag, tag) };
             if same && clause.kind == kind {
-                return Some(Handler {
-                    captured: fiber,
-                    clause: index as u32,
-                    distance,
-                });
+                found = Some(index as u32);
+                if !planted!(vm, LastClauseTaken) {
+                    break;
+                }
             }
             if planted!(vm, FirstClauseOnly) {
                 break;
             }
+        }
+        #[cfg(feature = "planted-bugs")]
+        if found.is_none() && kind == ClauseKind::Suspend && planted!(vm, HandlersStayActive) {
+            // SAFETY: as above.
+            found = unsafe { super::planted::handler_that_stayed(vm, fiber, tag) };
+        }
+        if let Some(clause) = found {
+            return Some(Handler {
+                captured: fiber,
+                clause,
+                distance,
+            });
         }
         fiber = parent;
         distance += 1;
@@ -80,7 +92,7 @@ pub(crate) unsafe fn find_handler(
 ///
 /// # Safety
 /// Both are tags of the store that `vm` belongs to.
-unsafe fn same_type(vm: &VmStore, one: *const VmTag, other: *const VmTag) -> bool {
+pub(super) unsafe fn same_type(vm: &VmStore, one: *const VmTag, other: *const VmTag) -> bool {
     // SAFETY: the caller's promise; a `VmStore` is the first field of its `StoreInner`.
     unsafe {
         let store = &*(&raw const *vm).cast::<StoreInner>();
@@ -144,6 +156,8 @@ pub(crate) unsafe extern "C" fn cont_new(
     header.state = State::Fresh;
     header.num_results = num_results as u32;
     header.innermost = fiber;
+    #[cfg(feature = "planted-bugs")]
+    super::planted::fresh(header);
     let frame = StartFrame {
         func,
         caller,
@@ -333,6 +347,9 @@ pub(crate) unsafe extern "C" fn suspend_prepare(
         return ptr::null_mut();
     };
     let left = store.vm.current;
+    #[cfg(feature = "planted-bugs")]
+    // SAFETY: as below.
+    super::planted::captured(&store.vm, unsafe { &mut *handler.captured });
     // SAFETY: the handler was found in the running chain.
     let parent = unsafe { capture(store, handler.captured, payload) };
     // SAFETY: as above.
@@ -380,6 +397,11 @@ pub(crate) unsafe extern "C" fn switch_prepare(
     if !header.consume() {
         store.exhaust(Exhaustion::Continuations);
         return ptr::null_mut();
+    }
+    #[cfg(feature = "planted-bugs")]
+    {
+        super::planted::captured(&store.vm, captured);
+        super::planted::switched_to(header);
     }
     // SAFETY: the target's buffer has room for all its values, of which the reference is the last.
     unsafe {
@@ -498,6 +520,10 @@ pub(crate) unsafe extern "C" fn fiber_finished(
         "the running stack is not the recorded one"
     );
     debug_assert_eq!((header.state, header.canary), (State::Running, CANARY));
+    if !ok && store.vm.pending_exn != 0 && planted!(vm, HostBodyEscapes) {
+        store.target = super::unwind::exit(store, super::entry::Status::Exception);
+        return &raw const store.target;
+    }
     if !ok && planted!(vm, HostTrapIsReturn) {
         store.pending = None;
         store.vm.pending_exn = 0;
@@ -547,6 +573,11 @@ pub(crate) unsafe fn abandon_current(store: &mut StoreInner) {
     let fiber = store.vm.current;
     // SAFETY: the running stack has a valid header.
     let parent = unsafe { (*fiber).parent };
+    #[cfg(feature = "planted-bugs")]
+    // SAFETY: the caller's promise.
+    unsafe {
+        super::planted::resume_is_over(&store.vm, fiber)
+    };
     store.left.get_or_insert(fiber);
     store.run_on(parent);
     if store.engine.config().check_switches {

@@ -11,6 +11,8 @@ use super::unwind::{Target, exit};
 use crate::compile::trap_codes::{self, TrapReason};
 use crate::config::OptLevel;
 use crate::error::{Exhaustion, Trap, TrapKind};
+#[cfg(feature = "planted-bugs")]
+use crate::planted::planted;
 use cranelift_codegen::ir::TrapCode;
 use std::cell::Cell;
 use std::mem::MaybeUninit;
@@ -229,6 +231,14 @@ unsafe extern "C" fn explicit_trap(
     unsafe {
         let entry = (*store.vm.activation).fp;
         store.trap.note(return_address - 1, Some(code), fp, entry);
+    }
+    #[cfg(feature = "planted-bugs")]
+    if planted!(&store.vm, ExplicitTrapReturns)
+        && !store.vm.current.is_null()
+        && code != TrapCode::STACK_OVERFLOW
+    {
+        // SAFETY: compiled code runs on the running stack, whose function ends here.
+        return unsafe { super::planted::return_zeroes(store) };
     }
     store.target = exit(store, Status::Trapped);
     &raw const store.target

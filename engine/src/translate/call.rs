@@ -6,6 +6,7 @@ use super::FuncTranslator;
 use crate::compile::code::namespace;
 use crate::compile::signature::{AbiSignature, trusted};
 use crate::error::TrapKind;
+use crate::planted::planted;
 use crate::runtime::layout::FuncRef;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{
@@ -184,7 +185,9 @@ impl FuncTranslator<'_, '_> {
         let offset = self.offsets().type_id(type_index);
         let expected = self.b.ins().load(types::I32, flags, self.vmctx, offset);
         let same = self.b.ins().icmp(IntCC::Equal, actual, expected);
-        if self.env.info.types.get(type_index).is_final {
+        if self.env.info.types.get(type_index).is_final
+            || planted!(in self.env.engine.config, CallExactType)
+        {
             self.trapz(same, TrapKind::IndirectCallTypeMismatch);
             return;
         }

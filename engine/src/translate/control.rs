@@ -2,6 +2,7 @@
 
 use super::{FuncTranslator, block_args};
 use crate::error::TrapKind;
+use crate::planted::planted;
 use cranelift_codegen::ir::{Block, BlockCall, InstBuilder, JumpTableData, Type, Value};
 use wasmparser::{BlockType, BrTable, Catch, TryTable};
 
@@ -344,7 +345,10 @@ impl FuncTranslator<'_, '_> {
             .collect::<Result<_, _>>()
             .expect("the validator has read the table");
         let default = call(self, targets.default());
-        let calls: Vec<BlockCall> = depths.into_iter().map(|depth| call(self, depth)).collect();
+        let mut calls: Vec<BlockCall> = depths.iter().map(|&depth| call(self, depth)).collect();
+        if planted!(in self.env.engine.config, TableBranchTooLong) {
+            calls.extend(depths.last().map(|&depth| call(self, depth)));
+        }
         let table = self
             .b
             .create_jump_table(JumpTableData::new(default, &calls));

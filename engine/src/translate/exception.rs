@@ -9,8 +9,10 @@ use super::{FuncTranslator, block_args};
 use crate::compile::signature::{load_slot, store_slot, trusted};
 use crate::compile::trap_codes::internal_error;
 use crate::error::TrapKind;
+use crate::planted::planted;
 use crate::runtime::exn::{EXN_VALUES, ExnObject};
 use crate::runtime::layout::VmStore;
+use crate::runtime::objects::TagInner;
 use crate::runtime::{sanitizer, tracer, unwind};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{Block, InstBuilder, Value, types};
@@ -135,7 +137,14 @@ impl FuncTranslator<'_, '_> {
             };
             let next = tag.map(|tag| {
                 let identity = self.tag(tag);
-                let same = self.b.ins().icmp(IntCC::Equal, thrown, identity);
+                let same = if planted!(in self.env.engine.config, CaughtByType) {
+                    let ty = std::mem::offset_of!(TagInner, type_id) as i32;
+                    let [thrown, caught] = [thrown, identity]
+                        .map(|tag| self.b.ins().load(types::I32, trusted(), tag, ty));
+                    self.b.ins().icmp(IntCC::Equal, thrown, caught)
+                } else {
+                    self.b.ins().icmp(IntCC::Equal, thrown, identity)
+                };
                 let (caught, next) = (self.b.create_block(), self.b.create_block());
                 self.b.ins().brif(same, caught, &[], next, &[]);
                 self.b.switch_to_block(caught);

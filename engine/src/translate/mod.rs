@@ -14,6 +14,7 @@
 //! | [`aggregate`], [`cast`] | structures, arrays, `i31`; tests of references |
 //! | [`memory`], [`numeric`], [`vector`] | memories, numbers, vectors |
 //! | [`trapping`] | how all of these trap |
+//! | `planted` | bugs on purpose, where one is asked for |
 
 mod aggregate;
 mod call;
@@ -24,6 +25,8 @@ mod exception;
 mod memory;
 mod numeric;
 mod operator;
+#[cfg(feature = "planted-bugs")]
+mod planted;
 mod reference;
 mod runtime_calls;
 mod switching;
@@ -86,6 +89,9 @@ pub(crate) struct FuncTranslator<'a, 'm> {
     payload: Option<(StackSlot, usize)>,
     /// A bug, if it is planted: the length that the first memory has when the function is entered.
     cached_memory_len: Option<Value>,
+    /// A bug, if it is planted: what globals are known to hold.
+    #[cfg(feature = "planted-bugs")]
+    kept_globals: HashMap<u32, Value>,
     /// Signatures of runtime functions and stubs imported so far.
     signatures: Vec<(SignatureKey, SigRef)>,
     /// Functions of this module imported so far.
@@ -137,6 +143,8 @@ pub(crate) fn translate(
         vmctx: params[0],
         payload: None,
         cached_memory_len: None,
+        #[cfg(feature = "planted-bugs")]
+        kept_globals: HashMap::new(),
         signatures: Vec::new(),
         callees: HashMap::new(),
     };
@@ -342,7 +350,12 @@ impl FuncTranslator<'_, '_> {
         };
         // An instruction's values are in the slot only while that instruction executes, so all can share one.
         let capacity = capacity.max(values).max(1);
-        self.b.func.sized_stack_slots[slot].size = slots_size(capacity);
+        let mut size = slots_size(capacity);
+        if planted!(in self.env.engine.config, FramesOf64K) {
+            // The alignment is a power of two already, and is taken for the exponent.
+            size = size.next_multiple_of(1 << (1 << SLOT_ALIGN_SHIFT));
+        }
+        self.b.func.sized_stack_slots[slot].size = size;
         self.payload = Some((slot, capacity));
         self.b.ins().stack_addr(types::I64, slot, 0)
     }

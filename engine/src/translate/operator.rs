@@ -18,6 +18,10 @@ impl FuncTranslator<'_, '_> {
         if let Some(feature) = unsupported_immediate(operator) {
             return Err(feature);
         }
+        #[cfg(feature = "planted-bugs")]
+        if self.translate_wrongly(operator) {
+            return Ok(());
+        }
         if self.translate_structured(operator) {
             return Ok(());
         }

@@ -9,8 +9,9 @@ use super::call::Callee;
 use crate::compile::signature::{load_slot, store_slot, trusted};
 use crate::compile::trap_codes::internal_error;
 use crate::error::TrapKind;
+use crate::planted::planted;
 use crate::runtime::fiber::{ClauseKind, Control, Fiber, HandlerClause, HandlerList, SLOT_MASK};
-use crate::runtime::layout::VmStore;
+use crate::runtime::layout::{SLOT, VmStore};
 use crate::runtime::tracer;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, Type, Value, types};
@@ -57,6 +58,12 @@ impl FuncTranslator<'_, '_> {
         );
         for (index, &value) in values.iter().enumerate() {
             store_slot(&mut self.b, value, buffer, index);
+            if planted!(in self.env.engine.config, VectorsHalved)
+                && self.b.func.dfg.value_type(value).is_vector()
+            {
+                let (none, upper) = (self.iconst(0), SLOT * index as i32 + 8);
+                self.b.ins().store(trusted(), none, buffer, upper);
+            }
         }
         buffer
     }

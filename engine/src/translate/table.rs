@@ -3,6 +3,7 @@
 use super::{FuncTranslator, Libcall};
 use crate::compile::signature::trusted;
 use crate::error::TrapKind;
+use crate::planted::planted;
 use crate::runtime::layout::VmTable;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, Value, types};
@@ -36,10 +37,18 @@ impl FuncTranslator<'_, '_> {
         } else {
             self.b.ins().uextend(types::I64, index)
         };
+        let mut end = len;
+        if kind == TrapKind::TableOutOfBounds
+            && planted!(in self.env.engine.config, TableBoundShort)
+        {
+            let some = self.icmp_imm(IntCC::NotEqual, len, 0);
+            let some = self.b.ins().uextend(types::I64, some);
+            end = self.b.ins().isub(len, some);
+        }
         let outside = self
             .b
             .ins()
-            .icmp(IntCC::UnsignedGreaterThanOrEqual, index, len);
+            .icmp(IntCC::UnsignedGreaterThanOrEqual, index, end);
         self.trapnz(outside, kind);
         let distance = self.b.ins().ishl_imm_u(index, 3);
         self.b.ins().iadd(base, distance)

@@ -1,0 +1,38 @@
+;; configuration: gc-zeal=1,regalloc=backtracking
+;; A collection in an entry from the host keeps what the continuation under the host still needs.
+;; Made on a stack of its own: this one never had it, not even in the frame of a function that has returned.
+(module
+  (type $f (func)) (type $k (cont $f))
+  (type $fi (func (result i32))) (type $ki (cont $fi))
+  (type $c (func (param funcref)))
+  (import "switchback" "call" (func $call (type $c)))
+  (func $three (type $fi) (i32.const 3))
+  (func $nothing)
+  (global $made (mut (ref null $ki)) (ref.null $ki))
+  (global $result (mut i32) (i32.const 0))
+  (func $make (global.set $made (cont.new $ki (ref.func $three))))
+  (func $collects (drop (cont.new $k (ref.func $nothing))))
+  ;; Holds enough values over the call to take all registers for them: none that the entry sees has what the caller needs.
+  (func $holds (param i32) (result i32)
+    (local i32 i32 i32 i32 i32 i32)
+    (local.set 1 (i32.add (local.get 0) (global.get $result)))
+    (local.set 2 (i32.add (local.get 1) (global.get $result)))
+    (local.set 3 (i32.add (local.get 2) (global.get $result)))
+    (local.set 4 (i32.add (local.get 3) (global.get $result)))
+    (local.set 5 (i32.add (local.get 4) (global.get $result)))
+    (local.set 6 (i32.add (local.get 5) (global.get $result)))
+    (call $call (ref.func $collects))
+    (i32.add (i32.add (i32.mul (local.get 1) (local.get 2)) (i32.mul (local.get 3) (local.get 4)))
+      (i32.mul (local.get 5) (local.get 6))))
+  (func $body
+    (local $needed (ref null $ki))
+    (resume $k (cont.new $k (ref.func $make)))
+    (local.set $needed (global.get $made))
+    (global.set $made (ref.null $ki))
+    (drop (call $holds (i32.const 1)))
+    (global.set $result (resume $ki (local.get $needed))))
+  (elem declare func $three $nothing $collects $make $body)
+  (func (export "run") (result i32)
+    (resume $k (cont.new $k (ref.func $body)))
+    (global.get $result)))
+(assert_return (invoke "run") (i32.const 3))

@@ -1,0 +1,16 @@
+;; The second clause of a list is looked at.
+(module
+  (type $f (func)) (type $k (cont $f))
+  (tag $a) (tag $b)
+  (func $body (suspend $b))
+  (elem declare func $body)
+  (func (export "run") (result i32)
+    (block $second (result (ref $k))
+      (block $first (result (ref $k))
+        (resume $k (on $a $first) (on $b $second) (cont.new $k (ref.func $body)))
+        (return (i32.const 0)))
+      (drop)
+      (return (i32.const 1)))
+    (drop)
+    (i32.const 2)))
+(assert_return (invoke "run") (i32.const 2))

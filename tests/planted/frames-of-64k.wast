@@ -1,0 +1,17 @@
+;; A few small frames fit on a continuation's stack, whatever they hand to other stacks.
+(module
+  (type $f (func (param i32) (result i32))) (type $k (cont $f))
+  (tag $t (param i32))
+  (func $down (type $f)
+    (if (i32.eqz (local.get 0)) (then (suspend $t (i32.const 1)) (return (i32.const 0))))
+    (i32.add (i32.const 1) (call $down (i32.sub (local.get 0) (i32.const 1)))))
+  (elem declare func $down)
+  (func (export "run") (result i32)
+    (local $rest (ref null $fk))
+    (block $h (result i32 (ref $fk))
+      (return (resume $k (on $t $h) (i32.const 9) (cont.new $k (ref.func $down)))))
+    (local.set $rest)
+    (drop)
+    (resume $fk (local.get $rest)))
+  (type $ff (func (result i32))) (type $fk (cont $ff)))
+(assert_return (invoke "run") (i32.const 9))

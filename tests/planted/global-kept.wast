@@ -1,0 +1,15 @@
+;; A global that was changed while a function was suspended is read again.
+(module
+  (type $f (func (result i32))) (type $k (cont $f))
+  (tag $t)
+  (global $g (mut i32) (i32.const 0))
+  (func $body (type $f) (global.set $g (i32.const 1)) (suspend $t) (global.get $g))
+  (elem declare func $body)
+  (func (export "run") (result i32)
+    (local $rest (ref null $k))
+    (block $h (result (ref $k))
+      (return (resume $k (on $t $h) (cont.new $k (ref.func $body)))))
+    (local.set $rest)
+    (global.set $g (i32.const 2))
+    (resume $k (local.get $rest))))
+(assert_return (invoke "run") (i32.const 2))

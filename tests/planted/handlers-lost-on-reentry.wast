@@ -1,0 +1,15 @@
+;; What suspends behind a call of the host that has re-entered finds its handlers.
+(module
+  (type $f (func)) (type $k (cont $f)) (type $c (func (param funcref)))
+  (import "switchback" "call" (func $call (type $c)))
+  (tag $t)
+  (func $nothing)
+  (func $body (call $call (ref.func $nothing)) (suspend $t))
+  (elem declare func $nothing $body)
+  (func (export "run") (result i32)
+    (block $h (result (ref $k))
+      (resume $k (on $t $h) (cont.new $k (ref.func $body)))
+      (return (i32.const 0)))
+    (drop)
+    (i32.const 1)))
+(assert_return (invoke "run") (i32.const 1))

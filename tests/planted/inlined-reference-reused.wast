@@ -1,0 +1,15 @@
+;; A resume consumes its continuation, also after that has suspended again.
+(module
+  (type $f (func)) (type $k (cont $f))
+  (tag $t)
+  (func $body (suspend $t))
+  (elem declare func $body)
+  (func (export "run")
+    (local $old (ref null $k))
+    (local.set $old (cont.new $k (ref.func $body)))
+    (block $h (result (ref $k))
+      (resume $k (on $t $h) (local.get $old))
+      (return))
+    (drop)
+    (resume $k (local.get $old))))
+(assert_trap (invoke "run") "continuation already consumed")

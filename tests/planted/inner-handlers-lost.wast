@@ -1,0 +1,22 @@
+;; A chain of two stacks that was captured and is resumed has its inner handlers.
+(module
+  (type $f (func)) (type $k (cont $f))
+  (tag $t) (tag $u)
+  (global $seen (mut i32) (i32.const 0))
+  (func $inner (suspend $t) (suspend $u))
+  (func $outer
+    (block $h (result (ref $k))
+      (resume $k (on $u $h) (cont.new $k (ref.func $inner)))
+      (return))
+    (drop)
+    (global.set $seen (i32.const 1)))
+  (elem declare func $inner $outer)
+  (func (export "run") (result i32)
+    (local $chain (ref null $k))
+    (block $h (result (ref $k))
+      (resume $k (on $t $h) (cont.new $k (ref.func $outer)))
+      (return (i32.const -1)))
+    (local.set $chain)
+    (resume $k (local.get $chain))
+    (global.get $seen)))
+(assert_return (invoke "run") (i32.const 1))

@@ -1,0 +1,16 @@
+;; Of two clauses for one tag the first one is taken.
+(module
+  (type $f (func)) (type $k (cont $f))
+  (tag $a) (tag $b)
+  (func $body (suspend $a))
+  (elem declare func $body)
+  (func (export "run") (result i32)
+    (block $second (result (ref $k))
+      (block $first (result (ref $k))
+        (resume $k (on $a $first) (on $a $second) (cont.new $k (ref.func $body)))
+        (return (i32.const 0)))
+      (drop)
+      (return (i32.const 1)))
+    (drop)
+    (i32.const 2)))
+(assert_return (invoke "run") (i32.const 1))

@@ -1,0 +1,22 @@
+;; Each stack has its own limit, wherever it lies.
+(module
+  (type $f (func)) (type $k (cont $f))
+  (type $fr (func (param (ref null $k)) (result i32))) (type $kr (cont $fr))
+  (global $sum (mut i32) (i32.const 0))
+  (func $leaf (global.set $sum (i32.add (global.get $sum) (i32.const 1))))
+  (func $first (call $leaf))
+  (func $second (type $fr) (resume $k (local.get 0)) (global.get $sum))
+  (elem declare func $first $second)
+  ;; One of the two orders has the inner stack below the outer one.
+  (func (export "one-order") (result i32)
+    (local $a (ref null $k)) (local $b (ref null $kr))
+    (local.set $a (cont.new $k (ref.func $first)))
+    (local.set $b (cont.new $kr (ref.func $second)))
+    (resume $kr (local.get $a) (local.get $b)))
+  (func (export "other-order") (result i32)
+    (local $a (ref null $k)) (local $b (ref null $kr))
+    (local.set $b (cont.new $kr (ref.func $second)))
+    (local.set $a (cont.new $k (ref.func $first)))
+    (resume $kr (local.get $a) (local.get $b))))
+(assert_return (invoke "one-order") (i32.const 1))
+(assert_return (invoke "other-order") (i32.const 2))

@@ -1,0 +1,18 @@
+;; What another stack has added to a memory can be written to.
+(module
+  (type $f (func)) (type $k (cont $f))
+  (memory 1 2)
+  (tag $t)
+  (func $body (suspend $t) (i32.store (i32.const 65536) (i32.const 7)))
+  (elem declare func $body)
+  (func (export "run") (result i32)
+    (local $rest (ref null $k))
+    (block $h (result (ref $k))
+      (resume $k (on $t $h) (cont.new $k (ref.func $body)))
+      (return (i32.const 0)))
+    (local.set $rest)
+    (drop (memory.grow (i32.const 1)))
+    (resume $k (local.get $rest))
+    (call $read))
+  (func $read (result i32) (i32.load (i32.const 65536))))
+(assert_return (invoke "run") (i32.const 7))
