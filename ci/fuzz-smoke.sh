@@ -11,7 +11,7 @@ if ! cargo fuzz --version >/dev/null 2>&1; then
   cargo install cargo-fuzz --version 0.13.2 --locked
 fi
 export RUSTC_WRAPPER="$PWD/ci/rustc-coverage-where-it-counts.sh"
-for target in differential compile oracle oracle_bytes wasmi; do
+for target in differential compile oracle oracle_bytes wasmi api; do
   work=$(mktemp -d)
   trap 'rm -rf "$work"' EXIT
   mkdir -p "$work/corpus" "$work/artifacts"

@@ -15,6 +15,7 @@
 
 mod binary;
 pub mod compare;
+pub mod embedding;
 pub mod engines;
 pub mod fuzzing;
 pub mod generate;
