@@ -1,7 +1,8 @@
 //! Which references crossed from stack to stack in a run, and how; and which continuations came out of objects.
 //!
-//! The trace says what is bound, carried and handed back. That a continuation was taken out of a structure or an array is told by the
-//! instructions that were executed and by the types of what they read.
+//! The trace says what is bound, carried and handed back. What was read from a structure or an array, null or not, is told by the
+//! instructions that were executed and by the types of what they read; and that a field or an element was set to null, which
+//! generated code does where it has taken something out.
 
 use crate::observe::{Event, EventKind, Value};
 use std::collections::BTreeSet;
@@ -10,7 +11,7 @@ use wasmparser::{
 };
 
 /// The ways by which references cross, in the order in which they are listed.
-pub const WAYS: [&str; 8] = [
+pub const WAYS: [&str; 9] = [
     "bound",
     "resumed with",
     "suspended with",
@@ -19,6 +20,7 @@ pub const WAYS: [&str; 8] = [
     "thrown",
     "thrown into",
     "read from an object",
+    "emptied in an object",
 ];
 
 /// The kinds of references that are told apart.
@@ -52,15 +54,13 @@ pub(crate) fn crossings(wasm: &[u8], trace: &[Event], executed: &[u32]) -> BTree
             crossings.insert(name(way, kind));
         }
     }
-    for kind in read(wasm, executed) {
-        crossings.insert(name(WAYS[7], kind));
-    }
+    crossings.extend(objects(wasm, executed));
     crossings
 }
 
-/// The kinds of references for which one of the instructions at these offsets reads a field or an element.
-fn read(wasm: &[u8], executed: &[u32]) -> BTreeSet<&'static str> {
-    let mut kinds = BTreeSet::new();
+/// The kinds of references for which one of the instructions at these offsets reads a field or an element, or sets one to null.
+fn objects(wasm: &[u8], executed: &[u32]) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
     let mut types: Vec<SubType> = Vec::new();
     for payload in Parser::new(0).parse_all(wasm) {
         match payload {
@@ -75,19 +75,21 @@ fn read(wasm: &[u8], executed: &[u32]) -> BTreeSet<&'static str> {
                 let Ok(reader) = body.get_operators_reader() else {
                     break;
                 };
+                let mut null = false;
                 for (operator, offset) in reader.into_iter_with_offsets().flatten() {
-                    if let Some(field) = field(&types, &operator)
+                    if let Some((way, field)) = field(&types, &operator, null)
                         && let Some(kind) = kind(&types, field)
                         && executed.binary_search(&(offset as u32)).is_ok()
                     {
-                        kinds.insert(kind);
+                        found.insert(name(way, kind));
                     }
+                    null = matches!(operator, Operator::RefNull { .. });
                 }
             }
             _ => {}
         }
     }
-    kinds
+    found
 }
 
 fn is_object(ty: &SubType) -> bool {
@@ -98,25 +100,33 @@ fn is_object(ty: &SubType) -> bool {
     )
 }
 
-/// The type of the field or element that an instruction reads.
-fn field(types: &[SubType], operator: &Operator<'_>) -> Option<StorageType> {
-    let inner = |index: u32| Some(&types.get(index as usize)?.composite_type.inner);
-    match *operator {
+/// The type of the field or element that an instruction reads or, if `null` stands before it, empties; and the way, which tells
+/// the two apart.
+fn field(
+    types: &[SubType],
+    operator: &Operator<'_>,
+    null: bool,
+) -> Option<(&'static str, StorageType)> {
+    let [.., reads, empties] = WAYS;
+    let (way, ty, field) = match *operator {
         Operator::StructGet {
             struct_type_index,
             field_index,
-        } => match inner(struct_type_index)? {
-            CompositeInnerType::Struct(ty) => {
-                Some(ty.fields.get(field_index as usize)?.element_type)
-            }
-            _ => None,
-        },
-        Operator::ArrayGet { array_type_index } => match inner(array_type_index)? {
-            CompositeInnerType::Array(ty) => Some(ty.0.element_type),
-            _ => None,
-        },
-        _ => None,
-    }
+        } => (reads, struct_type_index, field_index),
+        Operator::StructSet {
+            struct_type_index,
+            field_index,
+        } if null => (empties, struct_type_index, field_index),
+        Operator::ArrayGet { array_type_index } => (reads, array_type_index, 0),
+        Operator::ArraySet { array_type_index } if null => (empties, array_type_index, 0),
+        _ => return None,
+    };
+    let field = match &types.get(ty as usize)?.composite_type.inner {
+        CompositeInnerType::Struct(ty) => ty.fields.get(field as usize)?.element_type,
+        CompositeInnerType::Array(ty) => ty.0.element_type,
+        _ => return None,
+    };
+    Some((way, field))
 }
 
 /// The kind of references that a field of this type holds.
@@ -159,7 +169,8 @@ mod tests {
                 (func (export "run") (local $s (ref $s))
                   (local.set $s (struct.new $s
                     (cont.bind $k $b (struct.new_default $s) (cont.new $k (ref.func $body)))))
-                  (drop (resume $b (struct.get $s 0 (local.get $s)))))
+                  (drop (resume $b (struct.get $s 0 (local.get $s))))
+                  (struct.set $s 0 (local.get $s) (ref.null $b)))
                 (func (export "not") (drop (struct.get $s 0 (ref.null $s)))))"#,
         )
         .unwrap();
@@ -176,6 +187,7 @@ mod tests {
         assert_eq!(
             all,
             [
+                "continuation emptied in an object",
                 "continuation read from an object",
                 "object bound",
                 "object returned"

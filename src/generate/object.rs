@@ -116,7 +116,13 @@ impl Cx<'_> {
 
     /// Reads what a local refers to: here, where the type allows it and the body's choices say so, or by the helper.
     pub(super) fn inspect(&mut self, body: &mut Body, local: u32, ty: ValType) {
-        if ty != ANYREF && body.pick(2) == 0 {
+        if ty == ValType::EXTERNREF {
+            let inspect = self.helper(Helper::Inspect);
+            body.emit()
+                .local_get(local)
+                .any_convert_extern()
+                .call(inspect);
+        } else if ty != ANYREF && body.pick(2) == 0 {
             let structure = self.types.structure();
             let to = body.scratch(ValType::I32);
             body.emit().block(BlockType::Empty).local_get(local);
@@ -251,22 +257,18 @@ impl Cx<'_> {
         let holder = self.types.holder(family);
         let heap = HeapType::Concrete(holder);
         let put = self.helper(Helper::Put(family));
-        let cont = HeapType::Concrete(self.family(family).main.cont);
-        body.emit()
-            .local_get(cell)
-            .ref_test_non_null(heap)
-            .if_(BlockType::Empty);
-        body.emit()
-            .local_get(cell)
-            .ref_cast_non_null(heap)
-            .struct_get(holder, CONT)
-            .call(put);
-        body.emit()
-            .local_get(cell)
-            .ref_cast_non_null(heap)
-            .ref_null(cont)
-            .struct_set(holder, CONT)
-            .end();
+        let cont = self.family(family).main.cont;
+        let taken = body.local(nullable(cont));
+        body.emit().block(BlockType::Empty);
+        body.emit().local_get(cell).ref_test_non_null(heap);
+        body.emit().i32_eqz().br_if(0);
+        body.emit().local_get(cell).ref_cast_non_null(heap);
+        body.emit().struct_get(holder, CONT).local_tee(taken);
+        body.emit().ref_is_null().br_if(0);
+        body.emit().local_get(cell).ref_cast_non_null(heap);
+        body.emit().ref_null(HeapType::Concrete(cont));
+        body.emit().struct_set(holder, CONT);
+        body.emit().local_get(taken).call(put).end();
     }
 
     /// The body of [`Helper::Keep`].
@@ -314,25 +316,27 @@ impl Cx<'_> {
             Object::Struct | Object::Array => {
                 let ty = self.object_type(family, object);
                 let local = body.local(nullable(ty));
+                let taken = body.local(nullable(cont));
                 body.emit().block(BlockType::Empty);
                 self.kept_object(&mut body, family, ty);
                 body.emit().local_set(local);
+                // What holds nothing is not written to: so a field that is emptied has held something.
                 if object == Object::Struct {
                     body.emit().local_get(local).struct_get(ty, CONT);
-                    body.emit()
-                        .local_get(local)
-                        .ref_null(null)
-                        .struct_set(ty, CONT);
+                    body.emit().local_tee(taken).ref_is_null().br_if(0);
+                    body.emit().local_get(local).ref_null(null);
+                    body.emit().struct_set(ty, CONT);
                 } else {
                     // The second element where the first is null.
                     let index = body.local(ValType::I32);
                     body.emit().local_get(local).i32_const(0).array_get(ty);
                     body.emit().ref_is_null().local_set(index);
                     body.emit().local_get(local).local_get(index).array_get(ty);
+                    body.emit().local_tee(taken).ref_is_null().br_if(0);
                     body.emit().local_get(local).local_get(index);
                     body.emit().ref_null(null).array_set(ty);
                 }
-                body.emit().return_().end().ref_null(null);
+                body.emit().local_get(taken).return_().end().ref_null(null);
             }
         }
         (self.types.func(&[], &[nullable(cont)]), body)

@@ -3,6 +3,7 @@
 use super::body::Body;
 use super::cx::{Cx, EXCEPTION, FUEL};
 use super::helper::Helper;
+use super::types::ANYREF;
 use wasm_encoder::{BlockType, HeapType, Ieee32, Ieee64, ValType};
 
 impl Cx<'_> {
@@ -150,6 +151,10 @@ impl Cx<'_> {
                 let function = functions[choice % functions.len()];
                 body.emit().ref_func(function);
             }
+            ValType::EXTERNREF if choice > 3 && !wide && self.plan.features.gc => {
+                self.object(body, ANYREF, false);
+                body.emit().extern_convert_any();
+            }
             ValType::EXNREF if choice > 3 => {
                 body.emit().global_get(EXCEPTION);
             }
@@ -226,7 +231,8 @@ impl Cx<'_> {
                 _ => {}
             }
             body.emit().local_set(local);
-            if self.is_object(ty) && (types.len() < 5 || body.pick(4) == 0) {
+            let external = ty == ValType::EXTERNREF && self.plan.features.gc;
+            if (external || self.is_object(ty)) && (types.len() < 5 || body.pick(4) == 0) {
                 self.inspect(body, local, ty);
             }
         }

@@ -69,6 +69,7 @@ const CROSSED: &[(&str, f64)] = &[
     ("object thrown into", 10.0),
     ("object read from an object", 30.0),
     ("continuation read from an object", 25.0),
+    ("continuation emptied in an object", 10.0),
     ("continuation thrown", 2.0),
     ("wide arithmetic", 5.0),
     ("relaxed vectors", 5.0),
