@@ -19,6 +19,7 @@ pub mod embedding;
 pub mod engines;
 pub mod fuzzing;
 pub mod generate;
+pub mod mutate;
 pub mod observe;
 pub mod reduce;
 pub mod report;

@@ -114,10 +114,19 @@ const ENTROPY: usize = 6 * 1024;
 
 /// Generates the module of a seed. The same seed and configuration give the same bytes, on every machine.
 pub fn generate(seed: u64, config: &Config) -> Module {
-    // The only place where randomness enters.
+    generate_from_bytes(&entropy(seed), config)
+}
+
+/// The only place where randomness enters.
+fn entropy(seed: u64) -> Vec<u8> {
     let mut bytes = vec![0; ENTROPY];
     ChaCha8Rng::seed_from_u64(seed).fill_bytes(&mut bytes);
-    generate_from_bytes(&bytes, config)
+    bytes
+}
+
+/// The plan and the blobs of the module of a seed.
+pub(crate) fn draw_plan(seed: u64, config: &Config) -> PlanAndBlobs {
+    draw::plan(&mut Unstructured::new(&entropy(seed)), config)
 }
 
 /// Generates a module from bytes, as a fuzzer supplies them: any bytes give a module, few bytes a small one.

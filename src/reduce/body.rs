@@ -11,34 +11,34 @@ use wasmparser::{
 };
 
 /// The body of a function.
-pub(super) struct Body<'a> {
+pub(crate) struct Body<'a> {
     /// The declarations of locals, as they are encoded.
     locals: &'a [u8],
     /// Its operators; the last is the `end` of the function.
-    pub(super) code: Vec<Code<'a>>,
+    pub(crate) code: Vec<Code<'a>>,
     /// How many locals are the function's parameters.
-    pub(super) params: u32,
+    pub(crate) params: u32,
     /// The types of the other locals.
-    pub(super) declared: Vec<ValType>,
+    pub(crate) declared: Vec<ValType>,
     /// The function's results, where its end is reached.
-    pub(super) results: Vec<ValType>,
+    pub(crate) results: Vec<ValType>,
 }
 
 /// An operator in its place.
-pub(super) struct Code<'a> {
-    pub(super) operator: Operator<'a>,
+pub(crate) struct Code<'a> {
+    pub(crate) operator: Operator<'a>,
     bytes: &'a [u8],
     /// The types of the operands above those that the enclosing block must leave alone; `None` in code that is never
     /// reached, where nothing is known.
-    pub(super) before: Option<Vec<ValType>>,
+    pub(crate) before: Option<Vec<ValType>>,
     /// Where the block that this opens ends.
-    pub(super) end: Option<usize>,
+    pub(crate) end: Option<usize>,
     /// How many blocks are around it.
-    pub(super) depth: u32,
+    pub(crate) depth: u32,
 }
 
 /// Reads the bodies of a valid module, all of them or only the one with this number.
-pub(super) fn read(wasm: &[u8], only: Option<usize>) -> Result<Vec<Body<'_>>, wasmparser::Error> {
+pub(crate) fn read(wasm: &[u8], only: Option<usize>) -> Result<Vec<Body<'_>>, wasmparser::Error> {
     let mut validator = Validator::new_with_features(WasmFeatures::all());
     let mut bodies = Vec::new();
     let mut indices = Indices::default();
@@ -164,7 +164,7 @@ impl Reencode for Indices {
 
 impl Body<'_> {
     /// The encoded body with a range of operators replaced.
-    pub(super) fn with(&self, range: Range<usize>, replacement: &[u8]) -> Vec<u8> {
+    pub(crate) fn with(&self, range: Range<usize>, replacement: &[u8]) -> Vec<u8> {
         let mut bytes = self.locals.to_vec();
         let mut copy = |code: &[Code<'_>]| code.iter().for_each(|c| bytes.extend(c.bytes));
         copy(&self.code[..range.start]);
@@ -175,7 +175,7 @@ impl Body<'_> {
     }
 
     /// The encoding of a range of operators.
-    pub(super) fn bytes(&self, range: Range<usize>) -> Vec<u8> {
+    pub(crate) fn bytes(&self, range: Range<usize>) -> Vec<u8> {
         self.code[range]
             .iter()
             .flat_map(|c| c.bytes)
@@ -184,14 +184,14 @@ impl Body<'_> {
     }
 
     /// The operator at an index as an instruction that can be changed.
-    pub(super) fn instruction(&self, index: usize) -> Option<Instruction<'_>> {
+    pub(crate) fn instruction(&self, index: usize) -> Option<Instruction<'_>> {
         let operator = self.code[index].operator.clone();
         RoundtripReencoder.instruction(operator).ok()
     }
 
     /// The smallest whole range from `start` on with at least `count` operators: blocks that it opens are closed in it. None,
     /// if the enclosing block ends first.
-    pub(super) fn whole(&self, start: usize, count: usize) -> Option<Range<usize>> {
+    pub(crate) fn whole(&self, start: usize, count: usize) -> Option<Range<usize>> {
         let mut end = start;
         while end < start + count {
             let code = self.code.get(end)?;
@@ -205,7 +205,7 @@ impl Body<'_> {
     }
 
     /// Where the innermost block around an operator (or the branch of an `if`) ends.
-    pub(super) fn end_of_block(&self, index: usize) -> usize {
+    pub(crate) fn end_of_block(&self, index: usize) -> usize {
         let mut at = index;
         loop {
             let code = &self.code[at];
@@ -217,7 +217,7 @@ impl Body<'_> {
     }
 
     /// What does to the operands' types what a whole range does, and nothing else: operands go, zeros and nulls come.
-    pub(super) fn replacement(&self, range: &Range<usize>) -> Option<Vec<u8>> {
+    pub(crate) fn replacement(&self, range: &Range<usize>) -> Option<Vec<u8>> {
         let before = self.code[range.start].before.as_deref()?;
         let after = self.code[range.end].before.as_deref()?;
         let common = before.iter().zip(after).take_while(|(b, a)| b == a).count();
@@ -231,7 +231,7 @@ impl Body<'_> {
 }
 
 /// Appends what pushes a default value of each type; of a reference that is not nullable, what traps.
-pub(super) fn defaults(types: &[ValType], bytes: &mut Vec<u8>) {
+pub(crate) fn defaults(types: &[ValType], bytes: &mut Vec<u8>) {
     for ty in types {
         match *ty {
             ValType::I32 => Instruction::I32Const(0).encode(bytes),
@@ -258,7 +258,7 @@ pub(super) fn defaults(types: &[ValType], bytes: &mut Vec<u8>) {
 }
 
 /// Changes every label of an instruction. Nothing, if `change` has nothing for one of them.
-pub(super) fn relabel(
+pub(crate) fn relabel(
     instruction: &mut Instruction<'_>,
     change: impl Fn(u32) -> Option<u32>,
 ) -> Option<()> {
@@ -307,7 +307,7 @@ pub(super) fn relabel(
 }
 
 /// The encoding of one instruction.
-pub(super) fn encoded(instruction: &Instruction<'_>) -> Vec<u8> {
+pub(crate) fn encoded(instruction: &Instruction<'_>) -> Vec<u8> {
     let mut bytes = Vec::new();
     instruction.encode(&mut bytes);
     bytes

@@ -8,10 +8,10 @@
 //! The steps depend on the module and on the judgements alone: only a time limit ends a reduction at a point that depends on
 //! the clock, and [`Reduced::finished`] tells.
 
-mod body;
+pub(crate) mod body;
 mod items;
 mod measure;
-mod module;
+pub(crate) mod module;
 mod operators;
 mod plan;
 mod state;

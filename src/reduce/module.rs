@@ -13,14 +13,14 @@ use wasmparser::{
 };
 
 /// Checks that a module is valid under all proposals; which of them an engine has is the engine's to say.
-pub(super) fn validate(wasm: &[u8]) -> Result<(), wasmparser::Error> {
+pub(crate) fn validate(wasm: &[u8]) -> Result<(), wasmparser::Error> {
     Validator::new_with_features(WasmFeatures::all()).validate_all(wasm)?;
     Ok(())
 }
 
 /// The index spaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Space {
+pub(crate) enum Space {
     Type,
     Function,
     Table,
@@ -32,11 +32,11 @@ pub(super) enum Space {
 }
 
 /// A thing in an index space.
-pub(super) type Item = (Space, u32);
+pub(crate) type Item = (Space, u32);
 
 /// A module, without custom sections.
 #[derive(Clone, Default)]
-pub(super) struct Module<'a> {
+pub(crate) struct Module<'a> {
     groups: Vec<RecGroup>,
     pub(super) imports: Vec<Import<'a>>,
     functions: Vec<u32>,
@@ -49,7 +49,7 @@ pub(super) struct Module<'a> {
     pub(super) elements: Vec<Element<'a>>,
     counts_data: bool,
     pub(super) data: Vec<Data<'a>>,
-    pub(super) bodies: Vec<FunctionBody<'a>>,
+    pub(crate) bodies: Vec<FunctionBody<'a>>,
 }
 
 /// What cannot be encoded: something refers to what was taken out.
@@ -60,7 +60,7 @@ type Encoded<T> = Result<T, reencode::Error<Gone>>;
 
 impl<'a> Module<'a> {
     /// Reads a valid module.
-    pub(super) fn read(wasm: &'a [u8]) -> Result<Module<'a>, wasmparser::Error> {
+    pub(crate) fn read(wasm: &'a [u8]) -> Result<Module<'a>, wasmparser::Error> {
         let mut module = Module::default();
         for payload in Parser::new(0).parse_all(wasm) {
             match payload? {
@@ -92,7 +92,7 @@ impl<'a> Module<'a> {
     }
 
     /// The binary of the module without these items; nothing, if one of them is still in use.
-    pub(super) fn encode(&self, removed: &BTreeSet<Item>) -> Option<Vec<u8>> {
+    pub(crate) fn encode(&self, removed: &BTreeSet<Item>) -> Option<Vec<u8>> {
         self.try_encode(removed).ok()
     }
 

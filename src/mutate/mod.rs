@@ -1,0 +1,189 @@
+//! Mutates cases: a module to another one that is valid too, and mostly not far from it.
+//!
+//! A module with a plan (see [`crate::generate`]) is mutated by its plan and the blobs of its leaves, which keeps all flow of
+//! continuations meaningful; the plan is then fixed up and built. A module without one is mutated on the level of WebAssembly,
+//! in small steps, and the result is validated. Bytes that are no module are replaced by a newly generated one.
+//!
+//! What comes out is a function of the input, the seed and the bound on the size, so a fuzzing engine can repeat it.
+
+mod grow;
+mod leaf;
+mod plan;
+mod random;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod wasm;
+
+pub use plan::Kind as PlanKind;
+pub use wasm::Kind as ModuleKind;
+
+use crate::generate::{self, Config, Features, Plan};
+use random::Random;
+use tree::Tree;
+
+/// Candidates that are made of a plan before giving up.
+const TRIES: usize = 8;
+/// Most steps at once.
+const STEPS: usize = 8;
+/// In how many of a hundred mutations a module with a plan is mutated on the level of WebAssembly, which costs it the plan.
+const BELOW_THE_PLAN: usize = 5;
+
+/// Mutates cases for engines with certain features.
+#[derive(Clone, Debug)]
+pub struct Mutator {
+    config: Config,
+    modules: bool,
+}
+
+impl Mutator {
+    /// A mutator whose plans use no features but these.
+    pub fn new(features: Features) -> Mutator {
+        let config = Config {
+            features,
+            ..Config::default()
+        };
+        Mutator {
+            config,
+            modules: true,
+        }
+    }
+
+    /// Modules with a plan are mutated by the plan alone, so that the mask of features holds and a module decides how long it
+    /// runs; others not at all.
+    #[must_use]
+    pub fn plans_only(self) -> Mutator {
+        Mutator {
+            modules: false,
+            ..self
+        }
+    }
+
+    /// A mutation of `input` with at most `max_size` bytes: a valid module, if `input` is no module or a valid one. `None` if
+    /// none was found.
+    pub fn mutate(&self, input: &[u8], seed: u64, max_size: usize) -> Option<Vec<u8>> {
+        let random = &mut Random::new(seed);
+        if let Some(tree) = read(input) {
+            let below = self.modules && random.chance(BELOW_THE_PLAN);
+            let mutated = below.then(|| wasm::mutate(input, None, max_size, random));
+            let by_plan = || self.mutate_plan(&tree, None, input, max_size, random);
+            return mutated.flatten().or_else(by_plan);
+        }
+        if !input.starts_with(b"\0asm") {
+            let module = generate::generate(random.word(), &self.config);
+            return Some(module.wasm).filter(|wasm| wasm.len() <= max_size);
+        }
+        match self.modules {
+            true => wasm::mutate(input, None, max_size, random),
+            false => None,
+        }
+    }
+
+    /// As [`Mutator::mutate`], by one step of this kind on the plan. `None` if `input` has no plan.
+    pub fn mutate_plan_by(
+        &self,
+        kind: PlanKind,
+        input: &[u8],
+        seed: u64,
+        max_size: usize,
+    ) -> Option<Vec<u8>> {
+        let tree = read(input)?;
+        self.mutate_plan(&tree, Some(kind), input, max_size, &mut Random::new(seed))
+    }
+
+    /// As [`Mutator::mutate`], by one step of this kind on the level of WebAssembly. `None` if `input` is no valid module.
+    pub fn mutate_module_by(
+        &self,
+        kind: ModuleKind,
+        input: &[u8],
+        seed: u64,
+        max_size: usize,
+    ) -> Option<Vec<u8>> {
+        wasm::mutate(input, Some(kind), max_size, &mut Random::new(seed))
+    }
+
+    /// What `left` becomes if parts of `right` take the place of some of its own. Limits and results are those of
+    /// [`Mutator::mutate`].
+    pub fn cross_over(
+        &self,
+        left: &[u8],
+        right: &[u8],
+        seed: u64,
+        max_size: usize,
+    ) -> Option<Vec<u8>> {
+        let random = &mut Random::new(seed);
+        match (read(left), read(right)) {
+            (Some(tree), Some(donor)) => {
+                let step = |tree: &mut Tree, random: &mut Random| {
+                    let kinds = [PlanKind::Graft, PlanKind::List, PlanKind::Splice];
+                    let kind = kinds[random.below(kinds.len())];
+                    plan::mutate(tree, kind, &donor, self.config.features, random)
+                };
+                self.changed(&tree, left, max_size, random, step)
+            }
+            (None, None) if self.modules => wasm::cross_over(left, right, max_size, random),
+            _ => None,
+        }
+        .or_else(|| self.mutate(left, random.word(), max_size))
+    }
+
+    fn mutate_plan(
+        &self,
+        tree: &Tree,
+        kind: Option<PlanKind>,
+        input: &[u8],
+        max_size: usize,
+        random: &mut Random,
+    ) -> Option<Vec<u8>> {
+        let donor = self.donor(random)?;
+        let step = |tree: &mut Tree, random: &mut Random| {
+            let kind = kind.unwrap_or_else(|| PlanKind::draw(random));
+            let own = random.chance(25).then(|| tree.clone());
+            let donor = own.as_ref().unwrap_or(&donor);
+            plan::mutate(tree, kind, donor, self.config.features, random)
+        };
+        self.changed(tree, input, max_size, random, step)
+    }
+
+    /// The module of a plan after a few steps: at most `max_size` bytes long, and not what it was.
+    fn changed(
+        &self,
+        tree: &Tree,
+        input: &[u8],
+        max_size: usize,
+        random: &mut Random,
+        mut step: impl FnMut(&mut Tree, &mut Random) -> bool,
+    ) -> Option<Vec<u8>> {
+        for _ in 0..TRIES {
+            let mut tree = tree.clone();
+            let steps = random.few().min(STEPS);
+            let mut done = false;
+            for _ in 0..steps {
+                done |= step(&mut tree, random);
+            }
+            if !done {
+                continue;
+            }
+            let Some((plan, blobs)) = plan::plan(tree, self.config.features, random) else {
+                continue;
+            };
+            let wasm = generate::build(plan, &blobs).wasm;
+            if wasm.len() <= max_size && wasm != input {
+                return Some(wasm);
+            }
+        }
+        None
+    }
+
+    /// A newly drawn plan, for what is put into others.
+    fn donor(&self, random: &mut Random) -> Option<Tree> {
+        let (plan, blobs) = generate::draw_plan(random.word(), &self.config);
+        plan::tree(&plan, &blobs)
+    }
+}
+
+/// The tree of a module's plan, if it has one.
+fn read(wasm: &[u8]) -> Option<Tree> {
+    let (plan, blobs) = Plan::from_module(wasm).ok()?;
+    plan::tree(&plan, &blobs)
+}
