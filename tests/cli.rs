@@ -351,6 +351,57 @@ fn fuzz_is_reproducible_and_independent_of_jobs() {
 }
 
 #[test]
+fn fuzz_mutates_what_showed_something_new_and_keeps_it_in_a_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let (out, corpus) = (folder.path().join("findings"), folder.path().join("corpus"));
+    let corpus = corpus.to_str().unwrap();
+    let limits = ["--execs", "300", "--seed", "5"];
+    let run = |more: &[&str]| fuzz(&out, &[&limits, more].concat()).json();
+    let mutated = run(&["--mutate", "70", "--corpus", corpus]);
+    let mutants = mutated["mutants"].as_u64().unwrap();
+    assert!((15..=44).contains(&mutants), "{mutants} of the last 44");
+    let files = || fs::read_dir(corpus).unwrap().count() as u64;
+    let kept = files();
+    assert_eq!(mutated["corpus"], kept);
+    assert!(kept > 20 && mutated["behaviours"].as_u64() > Some(100));
+    assert_eq!(mutated["divergences"], 0);
+    // Without the folder it is the same, and with other jobs.
+    let again = run(&["--mutate", "70", "--jobs", "3"]);
+    assert_eq!(again["digest"], mutated["digest"]);
+    let generated = run(&["--no-mutate"]);
+    assert_eq!(generated["mutants"], 0);
+    assert_ne!(generated["digest"], mutated["digest"]);
+
+    // What is there runs first, and the little that is no module stays as it is.
+    fs::write(Path::new(corpus).join("notes.txt"), "no module").unwrap();
+    let limits = ["--execs", &kept.to_string(), "--seed", "9"];
+    let replayed = fuzz(&out, &[&limits[..], &["--corpus", corpus]].concat()).json();
+    assert_eq!(
+        (&replayed["mutants"], &replayed["divergences"]),
+        (&0.into(), &0.into())
+    );
+    assert_eq!(replayed["behaviours"], mutated["behaviours"]);
+    assert_eq!(files(), kept + 1);
+}
+
+#[test]
+fn fuzz_says_what_cannot_be_mutated_or_kept() {
+    let (_folder, path) = file("a-file", "");
+    switchback(&["fuzz", "--execs", "1", "--corpus", &path]).is_error(&[&path]);
+    let whole = [
+        "fuzz",
+        "--execs",
+        "1",
+        "--engines",
+        "oracle,wasmi",
+        "--mutate",
+        "9",
+    ];
+    switchback(&whole).is_error(&["--mutate", "stack switching"]);
+    switchback(&["fuzz", "--mutate", "101"]).is_error(&["--mutate", "101"]);
+}
+
+#[test]
 fn fuzz_ends_in_time_with_a_table() {
     let folder = TempDir::new().unwrap();
     let out = folder.path().join("findings");

@@ -1,5 +1,6 @@
 //! `switchback fuzz`: the main job.
 
+use super::corpus::Cases;
 use super::isolate::Isolated;
 use super::lineup::{Lineup, Mask};
 use super::{Finding, diff, output};
@@ -15,15 +16,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use switchback::engines;
 use switchback::fuzzing::{
-    Found, Instruction, KINDS, Limits, Lost, Progress, Share, Summary, WAYS, campaign, case_module,
+    Found, Instruction, KINDS, Limits, Lost, Origin, Progress, Share, Summary, WAYS, campaign,
 };
 use switchback::generate::Features;
 use switchback::report::Signature;
 
 /// Generate modules, run each on all engines, compare, keep what differs.
 ///
-/// Case i of a campaign depends on the seed and on i alone: the same seed gives
-/// the same cases, findings and digest, with any number of jobs. Cases run in
+/// A part of the cases are mutants of earlier ones that showed something new (a
+/// pair of events, an end of a call); the others are generated. Case i of a campaign
+/// depends on the seed, on i and on the corpus, which depends on the seed and on what
+/// --corpus gives: the same seed and files give the same cases, findings and digest,
+/// with any number of jobs. Cases run in
 /// worker processes, one per job, so that a crash or a hang of an engine is a
 /// finding like any other. Findings are grouped by what marks them (the kind of
 /// difference, the engines, the instruction), and the three smallest of each group
@@ -57,6 +61,8 @@ pub struct Arguments {
     #[arg(long, value_name = "TIME", default_value = "20s", value_parser = humantime::parse_duration)]
     timeout: Duration,
     #[command(flatten)]
+    cases: Cases,
+    #[command(flatten)]
     lineup: Lineup,
     #[command(flatten)]
     mask: Mask,
@@ -78,6 +84,7 @@ struct Json<'a> {
 struct Written {
     index: u64,
     seed: u64,
+    origin: &'static str,
     #[serde(flatten)]
     signature: Signature,
     /// The size of the module in bytes.
@@ -104,6 +111,8 @@ pub fn main(arguments: Arguments) -> anyhow::Result<Finding> {
         ));
     }
 
+    let strategy = arguments.cases.strategy(features)?;
+
     let stop = Arc::new(AtomicBool::new(false));
     let asked = stop.clone();
     ctrlc::set_handler(move || {
@@ -129,13 +138,15 @@ pub fn main(arguments: Arguments) -> anyhow::Result<Finding> {
     let mut keeper = Keeper {
         bar: progress_bar(&arguments),
         out: arguments.out.clone(),
+        cases: arguments.cases.clone(),
         features,
         lineup: lineup.clone(),
         timeout: arguments.timeout,
         next_number: 0,
         written: Vec::new(),
     };
-    let summary = campaign(arguments.seed, limits, executors, &stop, &mut keeper);
+    let seed = arguments.seed;
+    let summary = campaign(seed, limits, &strategy, executors, &stop, &mut keeper);
     keeper.bar.finish_and_clear();
     let summary = summary.map_err(|lost| anyhow!("{lost}"))?;
     let findings = &keeper.written;
@@ -187,6 +198,7 @@ fn progress_bar(arguments: &Arguments) -> ProgressBar {
 struct Keeper {
     bar: ProgressBar,
     out: PathBuf,
+    cases: Cases,
     features: Features,
     lineup: Lineup,
     timeout: Duration,
@@ -226,12 +238,27 @@ impl Progress for Keeper {
         ));
         self.written.push(Written {
             index: found.index,
-            seed: found.seed,
+            seed: found.origin.seed(),
+            origin: named(found.origin),
             signature: found.finding.signature.clone(),
             size: found.size,
             path,
         });
         Ok(())
+    }
+
+    fn kept(&mut self, wasm: &[u8]) -> Result<(), Lost> {
+        let written = self.cases.keep(wasm);
+        written.map_err(|error| Lost(format!("{error:#}")))
+    }
+}
+
+/// What an origin is called.
+fn named(origin: &Origin) -> &'static str {
+    match origin {
+        Origin::Seed(_) => "generated",
+        Origin::Given { .. } => "given",
+        Origin::Mutant { .. } => "mutant",
     }
 }
 
@@ -266,14 +293,23 @@ impl Keeper {
         fs::create_dir_all(&self.out).with_context(|| self.out.display().to_string())?;
         let report = base.with_extension("txt");
         let mut text = format!(
-            "{}\ncase {} of the campaign, seed {}\n",
-            found.finding.text, found.index, found.seed
+            "{}\ncase {} of the campaign ({}), seed {}\n",
+            found.finding.text,
+            found.index,
+            named(found.origin),
+            found.origin.seed()
         );
-        // What was found may be a panic of the generator itself.
+        // What was found may be a panic of the generator or of the mutator itself.
         let features = self.features;
-        let module = panic::catch_unwind(|| case_module(found.seed, features));
+        let module = panic::catch_unwind(|| found.origin.module(features));
         let Ok(wasm) = module else {
-            text += &format!("reproduce: switchback generate --seed {}\n", found.seed);
+            text += &match found.origin {
+                Origin::Seed(seed) => format!("reproduce: switchback generate --seed {seed}\n"),
+                _ => format!(
+                    "reproduce: the same campaign, to case {} at least\n",
+                    found.index
+                ),
+            };
             write(&report, text.as_bytes())?;
             return Ok(report);
         };
@@ -325,6 +361,14 @@ fn table(summary: &Summary, findings: &[Written]) -> String {
             summary.executions,
             summary.elapsed.as_secs_f64(),
             summary.executions_per_second()
+        ),
+    );
+    row("  mutants", of_all(summary.mutants));
+    row(
+        "corpus",
+        format!(
+            "{} cases, {} behaviours",
+            summary.corpus, summary.behaviours
         ),
     );
     let stages = &summary.stages;

@@ -2,13 +2,13 @@
 //! costs one case and not the campaign.
 //!
 //! The child is this program with the hidden subcommand `worker`: it reads one
-//! seed or module per line and answers each with one line of JSON, a [`CaseReport`]. When
+//! seed, mutation or module per line and answers each with one line of JSON, a [`CaseReport`]. When
 //! it dies or stays silent, the case that it was given is the finding, and a new
 //! child takes over.
 
 use super::lineup::{Lineup, Mask};
 use super::{Finding, output};
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Args;
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read, Write, stdin};
@@ -17,7 +17,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use switchback::fuzzing::{
-    CaseReport, Executor, Finding as CaseFinding, InProcess, Lost, ScriptRunner, caught,
+    CaseReport, Executor, Finding as CaseFinding, InProcess, Lost, Origin, ScriptRunner, caught,
+    is_traced,
 };
 use switchback::reduce::Judge;
 use switchback::report::Signature;
@@ -37,8 +38,8 @@ pub struct Arguments {
 
 /// What a line of the worker's input asks for.
 enum Request {
-    /// The case of a seed.
-    Seed(u64),
+    /// A case that is generated or mutated.
+    Case(Origin),
     /// A module as a case.
     Module { wasm: Vec<u8>, mode: Mode },
 }
@@ -68,28 +69,70 @@ impl Request {
     /// The line for a module: a word, and the bytes in hexadecimal digits.
     fn module(wasm: &[u8], mode: Mode) -> String {
         let word = Mode::WORDS.iter().find(|(m, _)| *m == mode);
-        let mut line = word.map_or("", |(_, word)| word).to_owned();
-        line.push(' ');
-        for byte in wasm {
-            line.push(char::from_digit((byte >> 4).into(), 16).expect("a digit"));
-            line.push(char::from_digit((byte & 15).into(), 16).expect("a digit"));
+        format!(
+            "{} {}",
+            word.map_or("", |(_, word)| word),
+            hexadecimal(wasm)
+        )
+    }
+
+    /// The line for a case.
+    fn case(origin: &Origin) -> String {
+        match origin {
+            Origin::Seed(seed) => seed.to_string(),
+            Origin::Given { wasm, seed } if is_traced(*seed) => Request::module(wasm, Mode::Traced),
+            Origin::Given { wasm, .. } => Request::module(wasm, Mode::Untraced),
+            Origin::Mutant {
+                parent,
+                other,
+                seed,
+            } => {
+                let other = other.as_deref().map(hexadecimal);
+                let other = other.map_or(String::new(), |other| format!(" {other}"));
+                format!("{MUTANT} {seed} {}{other}", hexadecimal(parent))
+            }
         }
-        line
     }
 
     fn parse(line: &str) -> anyhow::Result<Request> {
-        let Some((word, digits)) = line.split_once(' ') else {
-            return Ok(Request::Seed(line.parse().context("seed")?));
+        let words: Vec<&str> = line.split(' ').collect();
+        let origin = match words[..] {
+            [seed] => Origin::Seed(seed.parse().context("seed")?),
+            [MUTANT, seed, parent, ref others @ ..] => Origin::Mutant {
+                parent: bytes(parent)?.into(),
+                other: match others.first() {
+                    Some(other) => Some(bytes(other)?.into()),
+                    None => None,
+                },
+                seed: seed.parse().context("seed")?,
+            },
+            [word, digits] => {
+                let mode = Mode::WORDS.into_iter().find(|(_, w)| *w == word);
+                return Ok(Request::Module {
+                    wasm: bytes(digits)?,
+                    mode: mode.context("a mode")?.0,
+                });
+            }
+            _ => bail!("{line}: no request"),
         };
-        let mode = Mode::WORDS.into_iter().find(|(_, w)| *w == word);
-        let pairs = digits.as_bytes().chunks(2);
-        let byte = |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok();
-        let wasm: Option<Vec<u8>> = pairs.map(byte).collect();
-        Ok(Request::Module {
-            wasm: wasm.context("hexadecimal digits")?,
-            mode: mode.context("a mode")?.0,
-        })
+        Ok(Request::Case(origin))
     }
+}
+
+/// The word that asks for a mutant.
+const MUTANT: &str = "mutant";
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    let digit = |nibble: u8| char::from_digit(nibble.into(), 16).expect("a digit");
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.map(digit).collect()
+}
+
+fn bytes(digits: &str) -> anyhow::Result<Vec<u8>> {
+    let pairs = digits.as_bytes().chunks(2);
+    let byte = |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok();
+    let bytes: Option<Vec<u8>> = pairs.map(byte).collect();
+    bytes.context("hexadecimal digits")
 }
 
 /// The child's side.
@@ -104,7 +147,7 @@ pub fn worker(arguments: Arguments) -> anyhow::Result<Finding> {
     let mut scripts: Option<(Host, ScriptRunner)> = None;
     for line in stdin().lock().lines() {
         let report = match Request::parse(&line.context("standard input")?)? {
-            Request::Seed(seed) => executor.run(seed)?,
+            Request::Case(origin) => executor.run(&origin)?,
             Request::Module { wasm, mode } => match mode {
                 Mode::Traced => executor.run_module(&wasm, true),
                 Mode::Untraced => executor.run_module(&wasm, false),
@@ -161,8 +204,8 @@ impl Isolated {
 }
 
 impl Executor for Isolated {
-    fn run(&mut self, seed: u64) -> Result<CaseReport, Lost> {
-        self.ask(&seed.to_string())
+    fn run(&mut self, origin: &Origin) -> Result<CaseReport, Lost> {
+        self.ask(&Request::case(origin))
     }
 }
 

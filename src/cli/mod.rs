@@ -4,6 +4,7 @@
 //! divergence, a failed assertion), 2 that the work could not be done: usage,
 //! unreadable or unsuitable input, an internal error.
 
+mod corpus;
 mod diff;
 mod fuzz;
 mod generate;

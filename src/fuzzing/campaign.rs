@@ -1,17 +1,19 @@
 //! Case after case on several threads, folded in order.
 //!
-//! Which cases run, and what is made of their reports, depends on the seed
-//! alone: threads take the cases in order, and reports are folded in order,
-//! whenever they arrive. Only a time limit, or a stop from outside, ends a
-//! campaign at a case that depends on the clock.
+//! Which cases run, and what is made of their reports, depends on the seed and on
+//! the cases that are given alone: threads take the cases in order, reports are
+//! folded in order, whenever they arrive, and no case begins before the corpus is
+//! known that it may be a mutant of. Only a time limit, or a stop from outside,
+//! ends a campaign at a case that depends on the clock.
 
 use super::case::{CaseReport, CaseRunner, Finding};
+use super::corpus::{Corpus, GENERATION, Generation, Origin, Strategy, origin};
 use super::summary::Summary;
 use crate::report::Signature;
 use std::collections::BTreeMap;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc;
+use std::sync::{Condvar, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -29,12 +31,12 @@ pub struct Limits {
 
 /// Runs one case after another for one thread of a campaign.
 pub trait Executor {
-    /// Runs the case of this seed.
+    /// Runs the case of this origin.
     ///
     /// # Errors
     ///
     /// [`Lost`], if no case can be run any more.
-    fn run(&mut self, seed: u64) -> Result<CaseReport, Lost>;
+    fn run(&mut self, origin: &Origin) -> Result<CaseReport, Lost>;
 }
 
 /// An executor cannot go on, for a reason that is not a case's.
@@ -61,8 +63,8 @@ impl InProcess {
 }
 
 impl Executor for InProcess {
-    fn run(&mut self, seed: u64) -> Result<CaseReport, Lost> {
-        Ok(caught(|| self.0.run(seed)))
+    fn run(&mut self, origin: &Origin) -> Result<CaseReport, Lost> {
+        Ok(caught(|| self.0.run_origin(origin)))
     }
 }
 
@@ -91,8 +93,8 @@ pub fn caught(case: impl FnOnce() -> CaseReport) -> CaseReport {
 pub struct Found<'a> {
     /// The index of the case in the campaign.
     pub index: u64,
-    /// The seed of the case.
-    pub seed: u64,
+    /// What the case is made of.
+    pub origin: &'a Origin,
     /// The size of the module in bytes; 0 if it is not known, after a crash.
     pub size: usize,
     /// What was found.
@@ -111,6 +113,16 @@ pub trait Progress {
     ///
     /// [`Lost`], if it cannot be kept; that ends the campaign.
     fn found(&mut self, found: &Found<'_>) -> Result<(), Lost>;
+
+    /// A case that was not given has been kept in the corpus.
+    ///
+    /// # Errors
+    ///
+    /// [`Lost`], if it cannot be written; that ends the campaign.
+    fn kept(&mut self, wasm: &[u8]) -> Result<(), Lost> {
+        let _ = wasm;
+        Ok(())
+    }
 }
 
 /// The seed of case `index` of the campaign with this seed.
@@ -122,6 +134,38 @@ pub fn case_seed(seed: u64, index: u64) -> u64 {
 /// WebAssembly frames, so it is the same everywhere.
 const STACK: usize = 16 << 20;
 
+/// Where the threads of a campaign learn of the corpus.
+#[derive(Default)]
+struct Board {
+    /// The number of the newest generation that may begin, and the corpus for it.
+    newest: Mutex<(u64, Generation)>,
+    changed: Condvar,
+}
+
+/// How long a thread waits before it looks whether the campaign is over.
+const PATIENCE: Duration = Duration::from_millis(20);
+
+impl Board {
+    fn publish(&self, number: u64, corpus: Generation) {
+        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        *newest = (number, corpus);
+        self.changed.notify_all();
+    }
+
+    /// The corpus for a generation, once it is known; nothing if the campaign is over before.
+    fn corpus(&self, number: u64, over: impl Fn() -> bool) -> Option<Generation> {
+        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        while newest.0 < number {
+            if over() {
+                return None;
+            }
+            let waited = self.changed.wait_timeout(newest, PATIENCE);
+            newest = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        Some(newest.1.clone())
+    }
+}
+
 /// Runs a campaign, one thread for each executor.
 ///
 /// Ends at the first of the `limits`, or soon after `stop` is set.
@@ -132,6 +176,7 @@ const STACK: usize = 16 << 20;
 pub fn campaign<E: Executor + Send>(
     seed: u64,
     limits: Limits,
+    strategy: &Strategy,
     executors: Vec<E>,
     stop: &AtomicBool,
     progress: &mut dyn Progress,
@@ -140,25 +185,36 @@ pub fn campaign<E: Executor + Send>(
     let next = AtomicU64::new(0);
     let end = limits.executions.unwrap_or(u64::MAX);
     let done = AtomicBool::new(false);
+    let board = Board::default();
     let over = || {
         done.load(Ordering::Relaxed)
             || stop.load(Ordering::Relaxed)
             || limits.time.is_some_and(|time| start.elapsed() >= time)
     };
-    let mut summary = Summary::new(seed);
+    let mut folding = Folding {
+        limits,
+        strategy,
+        board: &board,
+        corpus: Corpus::default(),
+        summary: Summary::new(seed),
+    };
     let result = thread::scope(|scope| {
         let (sender, receiver) = mpsc::sync_channel(64);
         for mut executor in executors {
             let sender = sender.clone();
-            let (next, over) = (&next, &over);
+            let (next, over, board) = (&next, &over, &board);
             let work = move || {
                 while !over() {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     if index >= end {
                         break;
                     }
-                    let report = executor.run(case_seed(seed, index));
-                    if sender.send((index, report)).is_err() {
+                    let Some(corpus) = board.corpus(index / GENERATION, over) else {
+                        break;
+                    };
+                    let origin = origin(strategy, index, case_seed(seed, index), &corpus);
+                    let report = executor.run(&origin);
+                    if sender.send((index, (origin, report))).is_err() {
                         break;
                     }
                 }
@@ -169,58 +225,95 @@ pub fn campaign<E: Executor + Send>(
                 .map_err(|error| Lost(format!("thread: {error}")))?;
         }
         drop(sender);
-        let result = fold(&receiver, limits, &mut summary, progress);
+        let result = folding.fold(&receiver, progress);
         done.store(true, Ordering::Relaxed);
         // Threads that wait for room in the channel must not wait for ever.
         drop(receiver);
         result
     });
+    let mut summary = folding.summary;
     summary.finish(start.elapsed());
     result.map(|()| summary)
 }
 
-/// Folds the reports in the order of the cases.
-fn fold(
-    receiver: &mpsc::Receiver<(u64, Result<CaseReport, Lost>)>,
+/// A case that was run.
+type Done = (u64, (Origin, Result<CaseReport, Lost>));
+
+/// What is made of the reports.
+struct Folding<'a> {
     limits: Limits,
-    summary: &mut Summary,
-    progress: &mut dyn Progress,
-) -> Result<(), Lost> {
-    let mut waiting = BTreeMap::new();
-    for (index, report) in receiver {
-        waiting.insert(index, report?);
-        while let Some(report) = waiting.remove(&summary.executions) {
-            let index = summary.executions;
-            summary.add(&report);
-            if let Some(finding) = &report.finding {
-                progress.found(&Found {
-                    index,
-                    seed: case_seed(summary.seed, index),
-                    size: report.size,
-                    finding,
-                })?;
-            }
-            progress.executed(summary);
-            if limits
-                .findings
-                .is_some_and(|most| summary.groups.len() as u64 >= most)
-            {
-                return Ok(());
+    strategy: &'a Strategy,
+    board: &'a Board,
+    corpus: Corpus,
+    summary: Summary,
+}
+
+impl Folding<'_> {
+    /// Folds the reports in the order of the cases.
+    fn fold(
+        &mut self,
+        receiver: &mpsc::Receiver<Done>,
+        progress: &mut dyn Progress,
+    ) -> Result<(), Lost> {
+        let mut waiting = BTreeMap::new();
+        for (index, done) in receiver {
+            waiting.insert(index, done);
+            while let Some((origin, report)) = waiting.remove(&self.summary.executions) {
+                self.take(&origin, &report?, progress)?;
+                progress.executed(&self.summary);
+                let findings = self.summary.groups.len() as u64;
+                if self.limits.findings.is_some_and(|most| findings >= most) {
+                    return Ok(());
+                }
             }
         }
+        Ok(())
     }
-    Ok(())
+
+    /// Takes the report of the next case.
+    fn take(
+        &mut self,
+        origin: &Origin,
+        report: &CaseReport,
+        progress: &mut dyn Progress,
+    ) -> Result<(), Lost> {
+        let index = self.summary.executions;
+        self.summary.add(report);
+        self.summary.mutants += u64::from(matches!(origin, Origin::Mutant { .. }));
+        if let Some(finding) = &report.finding {
+            progress.found(&Found {
+                index,
+                origin,
+                size: report.size,
+                finding,
+            })?;
+        }
+        let features = self.strategy.features;
+        let kept = self.corpus.add(report, || origin.module(features));
+        if let (true, false) = (kept, matches!(origin, Origin::Given { .. })) {
+            progress.kept(self.corpus.entries().last().map_or(&[], |wasm| wasm))?;
+        }
+        self.summary.corpus = self.corpus.entries().len() as u64;
+        self.summary.behaviours = self.corpus.behaviours() as u64;
+        if self.summary.executions.is_multiple_of(GENERATION) {
+            let generation = self.summary.executions / GENERATION;
+            self.board.publish(generation, self.corpus.generation());
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::generate::Features;
 
     /// An executor whose reports are made from the seed alone.
     struct Fake;
 
     impl Executor for Fake {
-        fn run(&mut self, seed: u64) -> Result<CaseReport, Lost> {
+        fn run(&mut self, origin: &Origin) -> Result<CaseReport, Lost> {
+            let seed = origin.seed();
             let finding = seed.is_multiple_of(7).then(|| Finding {
                 signature: Signature::other(["one", "two", "three"][(seed % 3) as usize], None),
                 text: String::new(),
@@ -240,7 +333,7 @@ mod tests {
     impl Progress for Recorder {
         fn executed(&mut self, _: &Summary) {}
         fn found(&mut self, found: &Found<'_>) -> Result<(), Lost> {
-            assert_eq!(found.seed % 7, 0);
+            assert_eq!(found.origin.seed() % 7, 0);
             self.0.push(found.index);
             Ok(())
         }
@@ -250,7 +343,8 @@ mod tests {
         let mut recorder = Recorder::default();
         let executors = (0..jobs).map(|_| Fake).collect();
         let stop = AtomicBool::new(false);
-        let summary = campaign(3, limits, executors, &stop, &mut recorder).unwrap();
+        let strategy = Strategy::generate(Features::NONE);
+        let summary = campaign(3, limits, &strategy, executors, &stop, &mut recorder).unwrap();
         (summary, recorder.0)
     }
 
@@ -299,8 +393,58 @@ mod tests {
         assert_eq!(run(2, limits).0.executions, 0);
         let stop = AtomicBool::new(true);
         let mut recorder = Recorder::default();
-        let summary = campaign(3, Limits::default(), vec![Fake], &stop, &mut recorder).unwrap();
+        let (limits, strategy) = (Limits::default(), Strategy::generate(Features::NONE));
+        let summary = campaign(3, limits, &strategy, vec![Fake], &stop, &mut recorder).unwrap();
         assert_eq!(summary.executions, 0);
+    }
+
+    /// An executor whose reports are made from all of the origin, with something new here and there.
+    struct Tracing;
+
+    impl Executor for Tracing {
+        fn run(&mut self, origin: &Origin) -> Result<CaseReport, Lost> {
+            Ok(CaseReport {
+                digest: Some(crate::observe::Digest::of(format!("{origin:?}").as_bytes())),
+                behaviours: [(origin.seed() % 40) as u32].into(),
+                ..CaseReport::default()
+            })
+        }
+    }
+
+    fn mutating(jobs: usize, given: usize) -> Summary {
+        let modules = (0..given).map(|module| vec![module as u8; 3].into());
+        let strategy = Strategy {
+            features: Features::default(),
+            mutants: 60,
+            given: modules.collect(),
+        };
+        let limits = Limits {
+            executions: Some(3 * GENERATION),
+            ..Limits::default()
+        };
+        let executors = (0..jobs).map(|_| Tracing).collect();
+        let stop = AtomicBool::new(false);
+        let mut recorder = Recorder::default();
+        campaign(3, limits, &strategy, executors, &stop, &mut recorder).unwrap()
+    }
+
+    #[test]
+    fn the_number_of_jobs_changes_no_mutant_either() {
+        let (one, four) = (mutating(1, 0), mutating(4, 0));
+        assert_eq!(one.digest(), four.digest());
+        assert_eq!((one.behaviours, one.corpus), (40, 40));
+        // None of the first generation, and of the others as many as asked for.
+        let share = one.mutants as f64 / (2 * GENERATION) as f64;
+        assert!((0.5..0.7).contains(&share), "{share}");
+        assert_eq!(one.mutants, four.mutants);
+    }
+
+    #[test]
+    fn cases_that_are_given_run_first_and_count_as_what_they_show() {
+        let (without, with) = (mutating(1, 0), mutating(2, 30));
+        assert_ne!(without.digest(), with.digest());
+        assert_eq!(with.behaviours, 40);
+        assert_eq!(with.digest(), mutating(3, 30).digest());
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! One case: generate, run on every engine, compare.
 
+use super::behaviour::{Behaviour, behaviours};
+use super::corpus::Origin;
 use super::crossing::crossings;
 use super::instruction::{Instruction, is_stack_switching};
 use super::operator;
@@ -62,7 +64,9 @@ pub struct CaseReport {
     pub crossings: BTreeSet<String>,
     /// How many calls ended in each way on the reference.
     pub outcomes: BTreeMap<String, u64>,
-    /// Instructions in the leaves: executed, and all.
+    /// What the reference showed, for the corpus.
+    pub behaviours: BTreeSet<Behaviour>,
+    /// Instructions in the leaves: executed, and all; of generated modules.
     pub leaves: (u64, u64),
     /// Where the time went.
     pub stages: Stages,
@@ -160,6 +164,12 @@ fn woven(features: Features) -> generate::Config {
         features,
         ..generate::Config::default()
     }
+}
+
+/// Whether the engines under test trace the case of a seed. A bug that tracing
+/// hides shows without, so some cases do without.
+pub fn is_traced(seed: u64) -> bool {
+    !seed.is_multiple_of(4)
 }
 
 /// The module of the case that a seed makes for engines with these features.
@@ -331,9 +341,7 @@ impl CaseRunner {
         let generate = elapsed(start);
 
         let start = Instant::now();
-        // A bug that tracing hides shows without, so some cases do without; the
-        // seed decides, so that it is the same again.
-        let traced = !seed.is_multiple_of(4);
+        let traced = is_traced(seed);
         let compared = self.compare(&case.wasm, traced);
         let mut report = self.report(&case.wasm, traced, &compared);
         let executed = &compared.reference.executed;
@@ -341,6 +349,24 @@ impl CaseRunner {
         report.leaves.0 = case.leaves.iter().filter(hit).count() as u64;
         report.leaves.1 = case.leaves.len() as u64;
         report.stages = stages(&compared, start);
+        report.stages.generate = generate;
+        report
+    }
+
+    /// Runs the case of this origin.
+    ///
+    /// # Panics
+    ///
+    /// If the generator, the mutator or an engine does.
+    pub fn run_origin(&self, origin: &Origin) -> CaseReport {
+        let seed = match *origin {
+            Origin::Seed(seed) => return self.run(seed),
+            Origin::Given { seed, .. } | Origin::Mutant { seed, .. } => seed,
+        };
+        let start = Instant::now();
+        let wasm = origin.module(self.features);
+        let generate = elapsed(start);
+        let mut report = self.run_module(&wasm, is_traced(seed));
         report.stages.generate = generate;
         report
     }
@@ -500,6 +526,7 @@ fn enter(wasm: &[u8], compared: &Compared, report: &mut CaseReport) {
 /// Counts what the reference showed.
 fn count(wasm: &[u8], reference: &Run, report: &mut CaseReport) {
     report.operators = operator::executed(wasm, &reference.executed);
+    report.behaviours = behaviours(&reference.observation);
     let trace = reference.observation.trace.as_deref().unwrap_or_default();
     report.crossings = crossings(wasm, trace, &reference.executed);
     for event in reference.observation.trace.iter().flatten() {

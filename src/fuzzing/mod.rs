@@ -2,15 +2,18 @@
 //!
 //! A *case* is one generated module, run on every engine and compared
 //! ([`CaseRunner`]). A *campaign* ([`campaign`]) runs case after case and folds
-//! their reports, in order, into a [`Summary`]. Case `i` of a campaign has a
-//! seed of its own, made of the campaign's seed and `i`, so the number of jobs
-//! changes nothing.
+//! their reports, in order, into a [`Summary`]. Case `i` of a campaign is made of
+//! the campaign's seed, `i`, and, if it is a mutant, of the corpus at the end of
+//! the generation of cases before ([`Origin`]), so the number of jobs changes
+//! nothing.
 //!
 //! The bodies of the fuzz targets are here too ([`differential`] and its like),
 //! so that they can be tested without a fuzzing engine.
 
+mod behaviour;
 mod campaign;
 mod case;
+mod corpus;
 mod crossing;
 mod instruction;
 mod operator;
@@ -18,13 +21,15 @@ mod script;
 mod summary;
 mod target;
 
+pub use behaviour::Behaviour;
 pub use campaign::{
     Executor, Found, InProcess, Limits, Lost, Progress, campaign, case_seed, caught,
 };
 pub(crate) use case::INSTRUCTION_BOUND;
 pub use case::{
-    CaseReport, CaseRunner, Compared, DRAWN, Finding, Nanoseconds, Stages, case_module,
+    CaseReport, CaseRunner, Compared, DRAWN, Finding, Nanoseconds, Stages, case_module, is_traced,
 };
+pub use corpus::{Origin, Strategy};
 pub(crate) use crossing::crossings;
 pub use crossing::{KINDS, WAYS};
 pub use instruction::Instruction;

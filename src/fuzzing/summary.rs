@@ -17,6 +17,12 @@ pub struct Summary {
     pub seed: u64,
     /// The number of cases.
     pub executions: u64,
+    /// The number of cases that were mutants of others.
+    pub mutants: u64,
+    /// The number of cases in the corpus.
+    pub corpus: u64,
+    /// The number of different behaviours: pairs of consecutive events, and ends of calls, with their circumstances.
+    pub behaviours: u64,
     /// The number of cases with a finding.
     pub divergences: u64,
     /// The number of findings of each signature: likely one bug each.
@@ -244,9 +250,12 @@ impl Serialize for Summary {
                 (reason, entry)
             })
             .collect();
-        let mut object = serializer.serialize_struct("Summary", 21)?;
+        let mut object = serializer.serialize_struct("Summary", 24)?;
         object.serialize_field("seed", &self.seed)?;
         object.serialize_field("executions", &self.executions)?;
+        object.serialize_field("mutants", &self.mutants)?;
+        object.serialize_field("corpus", &self.corpus)?;
+        object.serialize_field("behaviours", &self.behaviours)?;
         object.serialize_field("divergences", &self.divergences)?;
         object.serialize_field("groups", &self.groups_with_counts())?;
         object.serialize_field("discarded", &self.discarded())?;

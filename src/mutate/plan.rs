@@ -132,10 +132,7 @@ pub(super) fn mutate(
 ) -> bool {
     let done = match kind {
         Kind::Value => value(tree, random),
-        Kind::Redraw => {
-            named(tree, random, |_| true).map(|(_, node)| redraw(node));
-            Some(())
-        }
+        Kind::Redraw => named(tree, random, |_| true).map(|(_, node)| redraw(node)),
         Kind::Graft => graft(tree, donor, random),
         Kind::List => list(tree, donor, random),
         Kind::Splice => splice(tree, donor, random),

@@ -20,9 +20,12 @@ fn modules() -> Vec<Module> {
     (0..SEEDS).map(|seed| generate(seed, &config)).collect()
 }
 
+fn features() -> WasmFeatures {
+    WasmFeatures::default() | WasmFeatures::STACK_SWITCHING | WasmFeatures::WIDE_ARITHMETIC
+}
+
 fn assert_valid(wasm: &[u8], what: &str) {
-    let features =
-        WasmFeatures::default() | WasmFeatures::STACK_SWITCHING | WasmFeatures::WIDE_ARITHMETIC;
+    let features = features();
     if let Err(error) = Validator::new_with_features(features).validate_all(wasm) {
         let text = wasmprinter::print_bytes(wasm).unwrap_or_default();
         panic!("{what}: {error}\n{text}");
@@ -170,13 +173,11 @@ fn a_mask_of_features_holds_for_mutations_of_plans_that_had_more() {
             let Some(wasm) = mutator.mutate(&module.wasm, seed, MAX_SIZE) else {
                 continue;
             };
-            let features = WasmFeatures::default()
-                - WasmFeatures::SIMD
-                - WasmFeatures::RELAXED_SIMD
-                - WasmFeatures::TAIL_CALL
-                - WasmFeatures::FLOATS
-                | WasmFeatures::STACK_SWITCHING
-                | WasmFeatures::WIDE_ARITHMETIC;
+            let left_out = WasmFeatures::SIMD
+                | WasmFeatures::RELAXED_SIMD
+                | WasmFeatures::TAIL_CALL
+                | WasmFeatures::FLOATS;
+            let features = features() - left_out;
             if let Err(error) = Validator::new_with_features(features).validate_all(&wasm) {
                 panic!("{error}");
             }
