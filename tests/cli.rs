@@ -368,9 +368,6 @@ fn fuzz_mutates_what_showed_something_new_and_keeps_it_in_a_folder() {
     // Without the folder it is the same, and with other jobs.
     let again = run(&["--mutate", "70", "--jobs", "3"]);
     assert_eq!(again["digest"], mutated["digest"]);
-    let generated = run(&["--no-mutate"]);
-    assert_eq!(generated["mutants"], 0);
-    assert_ne!(generated["digest"], mutated["digest"]);
 
     // What is there runs first, and the little that is no module stays as it is.
     fs::write(Path::new(corpus).join("notes.txt"), "no module").unwrap();

@@ -4,3 +4,11 @@
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| switchback::fuzzing::differential(bytes));
+
+libfuzzer_sys::fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
+    switchback::fuzzing::mutate(data, size, max_size, seed)
+});
+
+libfuzzer_sys::fuzz_crossover!(|left: &[u8], right: &[u8], out: &mut [u8], seed: u32| {
+    switchback::fuzzing::cross_over(left, right, out, seed)
+});

@@ -36,4 +36,4 @@ pub use instruction::Instruction;
 pub use operator::ProposalCount;
 pub use script::ScriptRunner;
 pub use summary::{Executed, LeafCoverage, OutcomeCount, Share, Summary};
-pub use target::{compile, differential, oracle, oracle_bytes, wasmi};
+pub use target::{compile, cross_over, differential, mutate, oracle, oracle_bytes, wasmi};

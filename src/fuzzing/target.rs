@@ -3,6 +3,7 @@
 use super::case::{CaseRunner, module_from_bytes};
 use crate::engines::{self, Engine, Interface, Settings, standard_host};
 use crate::generate::Features;
+use crate::mutate::Mutator;
 use crate::observe::{Outcome, observe};
 use std::cell::OnceCell;
 use std::thread::LocalKey;
@@ -13,6 +14,45 @@ thread_local! {
     static WASMI: OnceCell<CaseRunner> = const { OnceCell::new() };
     static ENGINES: OnceCell<Vec<Box<dyn Engine>>> = const { OnceCell::new() };
     static ORACLE: OnceCell<Box<dyn Engine>> = const { OnceCell::new() };
+}
+
+/// The custom mutator of targets that take modules: writes a mutation of the first `size` bytes of `data` there, and returns its
+/// length. Where none is found, the bytes stay as they are.
+///
+/// # Panics
+///
+/// If the mutator does, or `size` or `max_size` is more than `data` has.
+pub fn mutate(data: &mut [u8], size: usize, max_size: usize, seed: u32) -> usize {
+    let mutator = Mutator::new(features());
+    match mutator.mutate(&data[..size], seed.into(), max_size) {
+        Some(mutant) => {
+            data[..mutant.len()].copy_from_slice(&mutant);
+            mutant.len()
+        }
+        None => size.min(max_size),
+    }
+}
+
+/// The custom crossover of targets that take modules: writes to `out` what `left` becomes with parts of `right`, and returns its
+/// length; 0 if nothing is found that fits.
+///
+/// # Panics
+///
+/// If the mutator does.
+pub fn cross_over(left: &[u8], right: &[u8], out: &mut [u8], seed: u32) -> usize {
+    let mutator = Mutator::new(features());
+    match mutator.cross_over(left, right, seed.into(), out.len()) {
+        Some(mutant) => {
+            out[..mutant.len()].copy_from_slice(&mutant);
+            mutant.len()
+        }
+        None => 0,
+    }
+}
+
+/// What cases for the default engines use.
+fn features() -> Features {
+    engines::features(&engines::names()).expect("the names are the registry's own")
 }
 
 /// Instructions after which the targets of the oracle alone give a module up.
@@ -142,5 +182,39 @@ fn compile_on(engine: &dyn Engine, bytes: &[u8]) {
     let bindings = standard_host(&interface.imports);
     if let Err(Outcome::Failed { message }) = session.instantiate(module, &bindings) {
         panic!("{}: {message}", engine.name());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mutation_takes_the_place_of_its_input_and_never_more_room_than_there_is() {
+        let input = module_from_bytes(&[7; 900], features());
+        let mut data = vec![0; input.len().max(8000)];
+        let mut changed = 0;
+        for seed in 0..50 {
+            data[..input.len()].copy_from_slice(&input);
+            let max_size = if seed % 2 == 0 {
+                data.len()
+            } else {
+                input.len()
+            };
+            let size = mutate(&mut data, input.len(), max_size, seed);
+            assert!(size <= max_size);
+            let again = Mutator::new(features()).mutate(&input, seed.into(), max_size);
+            match again {
+                Some(again) => assert_eq!(data[..size], again),
+                None => assert_eq!(data[..size], input),
+            }
+            changed += u32::from(data[..size] != input);
+        }
+        assert!(changed > 40, "{changed}");
+        // No room for anything: nothing is written.
+        assert_eq!(mutate(&mut [1, 2, 3], 3, 3, 9), 3);
+        assert_eq!(cross_over(&input, &input, &mut [], 9), 0);
+        let size = cross_over(&input, &input, &mut data, 9);
+        assert!(size > 0 && data[..size] != input);
     }
 }
