@@ -5,7 +5,9 @@
 //! count instructions: the difference between two counts, divided by the difference of the counts, leaves out the set-up.
 
 mod calls;
+mod compile;
 mod coroutines;
+mod generated;
 mod memory;
 mod programs;
 mod switching;
@@ -44,6 +46,7 @@ type Prepare = (&'static str, fn() -> Line);
 fn lines() -> Vec<Prepare> {
     let mut lines = switching::lines();
     lines.extend(calls::lines());
+    lines.extend(compile::lines());
     lines
 }
 
@@ -66,6 +69,14 @@ fn main() -> ExitCode {
                 };
                 return once(&line, &contestant, count);
             }
+            // For `generated::modules`.
+            "--try" => {
+                let Some(index) = args.next().and_then(|index| index.parse().ok()) else {
+                    return usage("--try takes the number of a case");
+                };
+                generated::try_from(index);
+                return ExitCode::SUCCESS;
+            }
             flag if flag.starts_with('-') => return usage(&format!("unknown option {flag:?}")),
             part => part.clone_into(&mut filter),
         }
@@ -80,6 +91,9 @@ fn main() -> ExitCode {
             let measured = measure(&mut line.contestants, rounds, line.operations);
             print_line(&line.name, &measured);
         }
+    }
+    if "code size".contains(&*filter) {
+        compile::print_sizes();
     }
     if "memory".contains(&*filter) {
         memory::print();
