@@ -79,6 +79,7 @@ pub struct Config {
     pub(crate) trace: bool,
     pub(crate) limits: Limits,
     pub(crate) fiber_stack_size: usize,
+    pub(crate) pooled_stacks: u32,
     pub(crate) max_wasm_stack: usize,
     pub(crate) host_stack_headroom: usize,
     pub(crate) memory_guard: bool,
@@ -100,6 +101,7 @@ impl Default for Config {
             trace: false,
             limits: Limits::default(),
             fiber_stack_size: 256 * 1024,
+            pooled_stacks: 64,
             max_wasm_stack: 512 * 1024,
             host_stack_headroom: 128 * 1024,
             memory_guard: false,
@@ -149,6 +151,14 @@ impl Config {
     /// [`Engine::new`](crate::Engine::new), which refuses a size that leaves no room above the headroom for host calls.
     pub fn fiber_stack_size(&mut self, bytes: usize) -> &mut Self {
         self.fiber_stack_size = bytes;
+        self
+    }
+
+    /// How many continuations' stacks the engine keeps of dropped stores, with their memory, for stores to come: 64 by default, with 0
+    /// none. A store that lives shortly is made and dropped the quicker. Nothing else depends on it: how many continuations can
+    /// be alive says [`Limits::continuations`], and a running store uses its own free stacks again, whatever this is.
+    pub fn pooled_stacks(&mut self, stacks: u32) -> &mut Self {
+        self.pooled_stacks = stacks;
         self
     }
 

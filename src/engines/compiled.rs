@@ -113,6 +113,18 @@ const AXES: &[(&str, &[Choice])] = &[
             }),
         ],
     ),
+    (
+        "pool",
+        &[
+            ("64", 3, |_| {}),
+            ("1", 1, |config| {
+                config.pooled_stacks(1);
+            }),
+            ("none", 1, |config| {
+                config.pooled_stacks(0);
+            }),
+        ],
+    ),
 ];
 
 fn axes() -> Vec<Axis> {

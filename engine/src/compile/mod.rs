@@ -15,6 +15,7 @@ use crate::module::info::ModuleInfo;
 use crate::module::parse::Parsed;
 use crate::runtime::fiber::{Fiber, HandlerList};
 use crate::runtime::layout::{ArrayCall, FuncRef, ValRaw};
+use crate::runtime::stack_cache::StackCache;
 use crate::runtime::stacks::{PAGE, START_RESERVE};
 use crate::runtime::tracer::TraceSite;
 use crate::runtime::traps;
@@ -42,6 +43,8 @@ pub(crate) struct EngineInner {
     pub stubs: Stubs,
     /// See [`trampolines::common`].
     pub trampolines: TrampolineCode,
+    /// What dropped stores have left.
+    pub stacks: Arc<StackCache>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -96,7 +99,9 @@ impl Engine {
         if config.signals_based_traps {
             traps::install();
         }
+        let stacks = StackCache::new(config.pooled_stacks);
         Ok(Engine(Arc::new(EngineInner {
+            stacks,
             config,
             isa,
             stubs,
@@ -116,6 +121,11 @@ impl Engine {
     pub(crate) fn compile_exits(&self, signature: &AbiSignature) -> Result<TrampolineCode, Error> {
         TrampolineCode::exits(&*self.0.isa, &self.0.config, signature)
             .map_err(|error| too_large(error, None, 0))?
+    }
+
+    /// Where stores leave their stacks.
+    pub(crate) fn stacks(&self) -> Arc<StackCache> {
+        self.0.stacks.clone()
     }
 
     /// The trampolines of a signature, if they are among those that the engine has made.

@@ -23,6 +23,7 @@ pub(crate) mod owned;
 pub(crate) mod planted;
 pub(crate) mod roots;
 pub(crate) mod sanitizer;
+pub(crate) mod stack_cache;
 pub(crate) mod stacks;
 pub(crate) mod store;
 pub(crate) mod switch;

@@ -1,7 +1,8 @@
 //! The stacks of one store: one reserved range of addresses, cut into slots of equal size.
 //!
-//! The range is mapped at the first `cont.new` and costs address space only; a stack costs the pages that it touches. Free
-//! stacks are reused last in, first out, so that a generator made and finished in a loop stays in the cache. A guard page
+//! The range is mapped at the first `cont.new`, or taken from a store that was dropped (see [`stack_cache`](super::stack_cache)). It
+//! costs address space only; a stack costs the pages that it touches. Free stacks are reused last in, first out, so that a
+//! generator made and finished in a loop stays in the cache. A guard page
 //! below each stack is installed with `MADV_GUARD_INSTALL`, which needs no mapping of its own, so that 100,000 stacks fit
 //! into the kernel's limit on mappings. Where the kernel lacks it (before 6.13), `mprotect` does the same, but splits the
 //! mapping: at the kernel's default limit of 65,530 mappings some 32,000 stacks are all there is, and `cont.new` then ends the
@@ -9,11 +10,11 @@
 
 use super::fiber::{CANARY, FIRST_GENERATION, Fiber, SLOT_MASK, State};
 use super::layout::VmStore;
-use rustix::mm::{
-    Advice, MapFlags, MprotectFlags, ProtFlags, madvise, mmap_anonymous, mprotect, munmap,
-};
+use super::stack_cache::{Range, StackCache};
+use rustix::mm::{MprotectFlags, mprotect};
 use std::ffi::c_void;
 use std::ptr;
+use std::sync::Arc;
 
 /// The unit of guards and of stack sizes.
 pub(crate) const PAGE: usize = 4096;
@@ -26,7 +27,10 @@ const MADV_GUARD_INSTALL: i32 = 102;
 
 /// See the module's documentation.
 pub(crate) struct StackPool {
+    /// The range's lowest address; null until the first stack is taken.
     base: *mut c_void,
+    range: Option<Range>,
+    cache: Arc<StackCache>,
     stride: usize,
     /// Bytes at the low end of each stack that only runtime functions and host functions use.
     headroom: usize,
@@ -38,11 +42,13 @@ pub(crate) struct StackPool {
 
 impl StackPool {
     /// A pool of at most `capacity` stacks of `stride` bytes, which must be a multiple of [`PAGE`] and leave room for more than
-    /// `headroom` bytes that no Wasm function may start in.
-    pub fn new(stride: usize, headroom: usize, capacity: u32) -> Self {
+    /// `headroom` bytes that no Wasm function may start in. All pools of a cache must be of the same `stride` and `capacity`.
+    pub fn new(stride: usize, headroom: usize, capacity: u32, cache: Arc<StackCache>) -> Self {
         assert!(stride.is_multiple_of(PAGE) && u64::from(capacity) <= SLOT_MASK);
         StackPool {
             base: ptr::null_mut(),
+            range: None,
+            cache,
             stride,
             headroom,
             capacity,
@@ -69,16 +75,26 @@ impl StackPool {
         if self.used == self.capacity {
             return None;
         }
-        if self.base.is_null() {
-            self.map(vm)?;
+        let range = match &mut self.range {
+            Some(range) => range,
+            None => {
+                let kept = self.cache.take();
+                let range = kept.or_else(|| Range::reserve(self.stride, self.capacity))?;
+                self.base = range.base();
+                vm.fiber_bias = self.base as usize - size_of::<Fiber>();
+                self.range.insert(range)
+            }
+        };
+        let bottom = self.base as usize + self.used as usize * self.stride;
+        if !range.is_guarded(self.used) {
+            install_guard(bottom as *mut c_void)?;
+            range.set_guarded(self.used);
         }
         let slot = self.used + 1;
-        let fiber = self.fiber(slot);
-        let bottom = self.base as usize + (slot as usize - 1) * self.stride;
-        install_guard(bottom as *mut c_void)?;
         self.used = slot;
-        // SAFETY: slot `slot` lies inside the mapping made by `map`, above its guard page; no other code has been given its
-        // address yet.
+        let fiber = self.fiber(slot);
+        // SAFETY: slot `slot` lies inside the range, above its guard page; no code of this store has been given its address
+        // yet, and the store that had the range before is gone.
         unsafe {
             fiber.write(Fiber {
                 word: FIRST_GENERATION | u64::from(slot),
@@ -166,34 +182,13 @@ impl StackPool {
         let end = fiber as usize + size_of::<Fiber>();
         (end - self.stride + PAGE, self.stride - PAGE)
     }
-
-    fn map(&mut self, vm: &mut VmStore) -> Option<()> {
-        let len = self.stride.checked_mul(self.capacity as usize)?;
-        // SAFETY: a new anonymous mapping at an address of the kernel's choice touches nothing that exists.
-        let base = unsafe {
-            mmap_anonymous(
-                ptr::null_mut(),
-                len,
-                ProtFlags::READ | ProtFlags::WRITE,
-                MapFlags::PRIVATE | MapFlags::NORESERVE | MapFlags::STACK,
-            )
-        }
-        .ok()?;
-        // Huge pages would make each stack cost 2 MiB. Failure (a kernel without them) changes nothing but memory use.
-        // SAFETY: the range was mapped just now.
-        let _ = unsafe { madvise(base, len, Advice::LinuxNoHugepage) };
-        self.base = base;
-        vm.fiber_bias = base as usize - size_of::<Fiber>();
-        Some(())
-    }
 }
 
 impl Drop for StackPool {
     fn drop(&mut self) {
-        if !self.base.is_null() {
-            // SAFETY: `map` made this mapping with this length; the store goes, so nothing runs on its stacks. An error
-            // could only mean that the range is not mapped, which then needs nothing.
-            let _ = unsafe { munmap(self.base, self.stride * self.capacity as usize) };
+        // The store goes, so nothing runs on its stacks.
+        if let Some(range) = self.range.take() {
+            self.cache.keep(range, self.used);
         }
     }
 }

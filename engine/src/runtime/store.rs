@@ -101,6 +101,7 @@ impl StoreInner {
                 config.fiber_stack_size,
                 config.host_stack_headroom,
                 config.limits.continuations,
+                engine.stacks(),
             ),
             pending: None,
             tracer: config

@@ -1,4 +1,5 @@
 use super::super::layout::VmStore;
+use super::super::stack_cache::StackCache;
 use super::super::stacks::PAGE;
 use super::*;
 use crate::Config;
@@ -18,7 +19,7 @@ struct Stacks {
 impl Stacks {
     fn new() -> Stacks {
         let mut vm = VmStore::new(&Config::new());
-        let mut pool = StackPool::new(64 * PAGE, 16 * PAGE, 10);
+        let mut pool = StackPool::new(64 * PAGE, 16 * PAGE, 10, StackCache::new(0));
         let mut make = |state: State| {
             let fiber = pool.allocate(&mut vm).expect("there is room");
             // SAFETY: the pool hands out valid headers.
