@@ -63,8 +63,10 @@ fn a_backtrace_of_a_host_function_reaches_the_caller() {
             );
             assert_eq!(trace.matches("switchback_enter").count(), 1, "{trace}");
             let inner = trace.find("switchback_fiber_start").unwrap();
+            // The last of this name: its closure's frame, which is further in, has it too. What follows the name depends on how
+            // much debug information there is.
             let caller = trace
-                .find("switchback_test_caller\n")
+                .rfind("switchback_test_caller")
                 .expect("the caller is found");
             assert!(inner < caller, "{trace}");
             41

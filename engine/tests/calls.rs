@@ -484,3 +484,68 @@ fn a_trampoline_lives_as_long_as_the_store_that_uses_it() {
         assert_eq!(typed.call(&mut store, (1.0, 2.0)).unwrap(), (2.0, 1.0));
     }
 }
+
+#[test]
+fn narrow_values_share_trampolines_with_wide_ones() {
+    let engine = Engine::new(&Config::new()).unwrap();
+    let size = |types: &[&str]| {
+        let func = |ty: &&str| {
+            let params = [*ty; 5].join(" ");
+            format!("(func (export \"{ty}\") (param {params}) (unreachable))")
+        };
+        let funcs: String = types.iter().map(func).collect();
+        compile(&engine, &format!("(module {funcs})")).code_size()
+    };
+    for (wide, narrow) in [("i64", "i32"), ("f64", "f32")] {
+        // A function that traps at once is smaller than two trampolines.
+        let more = size(&[wide, narrow]) - size(&[wide]);
+        assert!(more < size(&[wide]) / 2, "{narrow}: {more}");
+    }
+}
+
+#[test]
+fn nobody_sees_more_of_a_narrow_value_than_its_own_bits() {
+    // Where an `i32` is, the rest of the `i64` that it was made from is beside it; a signalling NaN stays one.
+    let text = r#"(module
+        (import "" "typed" (func $typed (param i32 f32) (result i32)))
+        (import "" "untyped" (func $untyped (param i32 f32) (result i32)))
+        (func (export "typed") (param i64) (result i64)
+          (i64.extend_i32_u (call $typed (i32.wrap_i64 (local.get 0)) (f32.reinterpret_i32 (i32.const 0x7fa00000)))))
+        (func (export "untyped") (param i64) (result i64)
+          (i64.extend_i32_u (call $untyped (i32.wrap_i64 (local.get 0)) (f32.reinterpret_i32 (i32.const 0x7fa00000)))))
+        (func (export "narrow") (param i64) (result i32 f32)
+          (i32.wrap_i64 (local.get 0)) (f32.reinterpret_i32 (i32.const 0x7fa00000))))"#;
+    const WIDE: u64 = 0xdead_beef_ffff_fff0;
+    for engine in engines() {
+        let mut store = Store::new(&engine, 0);
+        let typed = Func::wrap(&mut store, |value: u32, nan: f32| {
+            assert_eq!(nan.to_bits(), 0x7fa0_0000);
+            value.wrapping_add(1)
+        });
+        let ty = FuncType::new([ValType::I32, ValType::F32], [ValType::I32]);
+        let untyped = Func::new(&mut store, ty, |_, args, results| {
+            let [Val::I32(value), Val::F32(0x7fa0_0000)] = *args else {
+                panic!("{args:?}")
+            };
+            results[0] = Val::I32(value.wrapping_add(1));
+            Ok(())
+        });
+        let instance = instantiate(&mut store, text, &[typed, untyped]);
+        for name in ["typed", "untyped"] {
+            let func = instance.get_func(&store, name).unwrap();
+            let func = func.typed::<u64, u64>(&store).unwrap();
+            assert_eq!(func.call(&mut store, WIDE).unwrap(), 0xffff_fff1, "{name}");
+        }
+        let narrow = instance.get_func(&store, "narrow").unwrap();
+        let mut results = [Val::I32(0), Val::I32(0)];
+        narrow
+            .call(&mut store, &[Val::I64(WIDE as i64)], &mut results)
+            .unwrap();
+        let [Val::I32(-16), Val::F32(0x7fa0_0000)] = results else {
+            panic!("{results:?}")
+        };
+        let typed = narrow.typed::<u64, (i32, f32)>(&store).unwrap();
+        let (value, nan) = typed.call(&mut store, WIDE).unwrap();
+        assert_eq!((value, nan.to_bits()), (-16, 0x7fa0_0000));
+    }
+}

@@ -28,12 +28,12 @@ pub(crate) struct Trampolines {
     pub wasm_to_native: Option<*const u8>,
 }
 
-/// The trampolines of a code region, by signature. Complete once the region is, and never changed.
+/// The trampolines of a code region, by [widened](AbiSignature::widened) signature. Complete once the region is, and never changed.
 #[derive(Debug, Default)]
 pub(crate) struct TrampolineSet(HashMap<AbiSignature, Offsets>);
 
 impl TrampolineSet {
-    /// Adds what Wasm functions of this signature need to be called by hosts.
+    /// Adds what Wasm functions of this widened signature need to be called by hosts.
     pub fn add_entries(
         &mut self,
         add: &mut Adder<'_>,
@@ -46,7 +46,7 @@ impl TrampolineSet {
         Ok(())
     }
 
-    /// Adds what host functions of this signature need to be called by compiled code.
+    /// Adds what host functions of this widened signature need to be called by compiled code.
     pub fn add_exits(
         &mut self,
         add: &mut Adder<'_>,
@@ -61,7 +61,7 @@ impl TrampolineSet {
 
     /// The trampolines of a signature; `memory` is the region that they were added to.
     pub fn get(&self, memory: &CodeMemory, signature: &AbiSignature) -> Option<Trampolines> {
-        let offsets = self.0.get(signature)?;
+        let offsets = self.0.get(&signature.widened())?;
         let address = |offset: Option<u32>| offset.map(|offset| memory.address(offset));
         Some(Trampolines {
             array_to_wasm: address(offsets.array_to_wasm),
@@ -101,16 +101,15 @@ pub(crate) struct TrampolineCode {
 }
 
 impl TrampolineCode {
-    /// The trampolines of the [common](trampolines::common) signatures.
+    /// The trampolines of the [common](trampolines::common_entries) signatures.
     ///
     /// # Errors
     /// [`Error::Engine`] when the system has no memory for the code.
     pub fn common(isa: &dyn TargetIsa, config: &Config) -> Result<Self, Error> {
         Self::compile(isa, config, |set, add| {
-            trampolines::common().iter().try_for_each(|signature| {
-                set.add_entries(add, signature)?;
-                set.add_exits(add, signature)
-            })
+            trampolines::common_entries()
+                .try_for_each(|signature| set.add_entries(add, &signature))?;
+            trampolines::common_exits().try_for_each(|signature| set.add_exits(add, &signature))
         })
         .expect("common signatures are small")
     }
@@ -124,7 +123,9 @@ impl TrampolineCode {
         config: &Config,
         signature: &AbiSignature,
     ) -> Result<Result<Self, Error>, CodegenError> {
-        Self::compile(isa, config, |set, add| set.add_exits(add, signature))
+        Self::compile(isa, config, |set, add| {
+            set.add_exits(add, &signature.widened())
+        })
     }
 
     fn compile(

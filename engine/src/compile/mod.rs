@@ -41,7 +41,7 @@ pub(crate) struct EngineInner {
     pub config: Config,
     pub isa: OwnedTargetIsa,
     pub stubs: Stubs,
-    /// See [`trampolines::common`].
+    /// See [`trampolines::common_entries`] and [`trampolines::common_exits`].
     pub trampolines: TrampolineCode,
     /// What dropped stores have left.
     pub stacks: Arc<StackCache>,
@@ -343,11 +343,17 @@ pub(crate) fn compile(
     let imports = info.num_imported_funcs as usize;
     // Only functions that can be called other than directly need an entry for hosts.
     let entered = (imports..info.functions.len()).filter(|&function| info.escaping[function]);
-    for signature in signatures(engine, &info, entered) {
+    let known = |signature: &AbiSignature| engine.trampolines(signature).is_some();
+    for signature in signatures(&info, entered, known) {
         let added = trampolines.add_entries(&mut add, &signature);
         added.map_err(|error| too_large(error, None, 0))?;
     }
-    for signature in signatures(engine, &info, 0..imports) {
+    // The engine's have entries always, exits sometimes.
+    let known = |signature: &AbiSignature| {
+        let common = engine.trampolines(signature);
+        common.is_some_and(|trampolines| trampolines.wasm_to_array.is_some())
+    };
+    for signature in signatures(&info, 0..imports, known) {
         let added = trampolines.add_exits(&mut add, &signature);
         added.map_err(|error| too_large(error, None, 0))?;
     }
@@ -383,17 +389,16 @@ pub(crate) fn compile(
     Ok((info, compiled))
 }
 
-/// The distinct machine signatures of some functions, in the order of their types, without those that the engine knows.
+/// The distinct widened signatures of some functions, in the order of their types, without those that are `known`.
 fn signatures(
-    engine: &Engine,
     info: &ModuleInfo,
     functions: impl Iterator<Item = usize>,
+    known: impl Fn(&AbiSignature) -> bool,
 ) -> Vec<AbiSignature> {
     let types: BTreeSet<u32> = functions.map(|function| info.functions[function]).collect();
     let mut seen = HashSet::new();
-    let all = types.into_iter().map(|ty| info.abi_signature(ty));
-    all.filter(|signature| {
-        engine.trampolines(signature).is_none() && seen.insert(signature.clone())
-    })
-    .collect()
+    let types = types.into_iter();
+    let all = types.map(|ty| info.abi_signature(ty).widened());
+    all.filter(|signature| !known(signature) && seen.insert(signature.clone()))
+        .collect()
 }

@@ -1,4 +1,5 @@
-//! Signatures as machine code sees them: all references are one 64-bit word, so many Wasm types share one trampoline.
+//! Signatures as machine code sees them: all references are one 64-bit word, so many Wasm types share one signature; and whoever
+//! does no more than pass values on need not know how many of a register's bits matter, so many signatures share one trampoline.
 
 use crate::runtime::layout::{SLOT, ValRaw};
 use crate::types::{FuncType, ValType};
@@ -26,6 +27,14 @@ pub(crate) fn clif_type(ty: &ValType) -> Type {
     }
 }
 
+fn widened(ty: Type) -> Type {
+    match ty {
+        types::I32 => types::I64,
+        types::F32 => types::F64,
+        wide => wide,
+    }
+}
+
 impl AbiSignature {
     pub fn new(params: &[ValType], results: &[ValType]) -> Self {
         AbiSignature {
@@ -36,6 +45,17 @@ impl AbiSignature {
 
     pub fn of(ty: &FuncType) -> Self {
         Self::new(ty.params(), ty.results())
+    }
+
+    /// The signature in which every value has the whole register that it travels in. A function of this signature passes values of the
+    /// original one on unchanged: wherever one of 32 bits is, in a register, on the stack or in a slot, it has 64 to itself, and nobody
+    /// looks at the upper ones. No value is converted on the way, which for floating-point numbers would not be the same.
+    pub fn widened(&self) -> Self {
+        let widen = |types: &[Type]| types.iter().map(|&ty| widened(ty)).collect();
+        AbiSignature {
+            params: widen(&self.params),
+            results: widen(&self.results),
+        }
     }
 
     /// Slots that hold the arguments and, later, the results.

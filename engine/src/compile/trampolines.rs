@@ -8,8 +8,8 @@
 //! | [`wasm_to_native`] | `wasm_call` | `native_call` | typed host functions |
 //!
 //! A trampoline finds code and context in the function reference that it is given, so it depends on the machine signature
-//! only. Those of the [`common`] signatures are made with the engine, all others with the module that needs them, in its code
-//! region. Both sets are complete before anybody can look into them, and never change.
+//! only, and, since it just passes values on, on the registers that they travel in: see [`AbiSignature::widened`]. Those of the
+//! [common](common_entries) signatures are made with the engine, all others with the module that needs them, in its code region. Both sets are complete before anybody can look into them, and never change.
 
 use super::signature::{
     AbiSignature, array_call_signature, load_slot, slots_size, store_slot, trusted,
@@ -34,27 +34,32 @@ pub(crate) const SLOT_ALIGN_SHIFT: u8 = 4;
 pub(crate) type Generate =
     fn(&mut Function, &mut FunctionBuilderContext, &dyn TargetIsa, &AbiSignature);
 
-/// The signatures whose trampolines an engine makes once for all its modules: up to two integers or references, and at most
-/// one as the result.
-pub(crate) fn common() -> Vec<AbiSignature> {
-    let words = [types::I32, types::I64];
-    let mut params: Vec<Vec<Type>> = vec![vec![]];
-    params.extend(words.map(|one| vec![one]));
-    params.extend(
-        words
-            .iter()
-            .flat_map(|&one| words.map(|other| vec![one, other])),
-    );
-    let results = [vec![], vec![types::I32], vec![types::I64]];
-    params
-        .iter()
-        .flat_map(|params| {
-            results.iter().map(|results| AbiSignature {
-                params: params.as_slice().into(),
-                results: results.as_slice().into(),
-            })
+/// The widened signatures for which an engine makes the trampolines into Wasm functions once for all its modules: up to three values,
+/// as parameters or results.
+pub(crate) fn common_entries() -> impl Iterator<Item = AbiSignature> {
+    let up_to = |count| (0..=count).flat_map(words);
+    up_to(3).flat_map(move |params| {
+        up_to(3 - params.len()).map(move |results| AbiSignature {
+            params: params.as_slice().into(),
+            results: results.into(),
         })
-        .collect()
+    })
+}
+
+/// The same for those into host functions, which modules have fewer of: up to two parameters, and at most one result.
+pub(crate) fn common_exits() -> impl Iterator<Item = AbiSignature> {
+    common_entries().filter(|signature| signature.params.len() <= 2 && signature.results.len() <= 1)
+}
+
+/// All lists of so many words, in general registers or in those for floating-point numbers.
+fn words(count: usize) -> impl Iterator<Item = Vec<Type>> {
+    (0..1u32 << count).map(move |floats| {
+        let word = |index| match floats >> index & 1 {
+            0 => types::I64,
+            _ => types::F64,
+        };
+        (0..count).map(word).collect()
+    })
 }
 
 /// Begins a trampoline: gives its parameters.
