@@ -8,7 +8,7 @@ use super::state::{Ended, State};
 use crate::generate::plan::{
     Action, Catch, Effect, End, Nominal, Plan, Script, TaskBody, Then, ValueType,
 };
-use crate::generate::{self, PlanAndBlobs};
+use crate::generate::{self, Features, PlanAndBlobs};
 use std::ops::Range;
 
 /// A change of the plan and the blobs; it may find nothing to do.
@@ -67,6 +67,15 @@ fn build(plan: &Plan, blobs: &[Vec<u8>]) -> Option<Vec<u8>> {
     stripped(&generate::build(plan.clone(), blobs).wasm)
 }
 
+/// Features that a plan can do without: what they bring along is replaced by something simpler, in all places at once.
+const WITHOUT: [&str; 5] = [
+    "gc",
+    "continuations_in_objects",
+    "simd",
+    "wide_arithmetic",
+    "multi_memory",
+];
+
 /// All edits of a plan, the coarse ones first.
 fn edits(plan: &Plan) -> Vec<Edit> {
     let mut edits: Vec<Edit> = Vec::new();
@@ -76,6 +85,12 @@ fn edits(plan: &Plan) -> Vec<Edit> {
         }));
     }
     edits.push(Box::new(|plan, _| plan.start = None));
+    for feature in WITHOUT {
+        edits.push(Box::new(move |plan, _| {
+            let feature = Features::named(feature).unwrap_or(Features::NONE);
+            plan.features = plan.features.except(feature);
+        }));
+    }
     for index in 0..plan.tasks.len() {
         edits.push(Box::new(move |plan, blobs| {
             set_body(plan, blobs, index, nothing());
@@ -326,6 +341,24 @@ mod tests {
             without(1),
             [Action::Grow, repeat, Action::Touch, Action::Rethrow]
         );
+    }
+
+    #[test]
+    fn each_feature_that_a_plan_can_do_without_is_taken_out_at_once() {
+        for feature in WITHOUT {
+            let named = Features::named(feature).expect("it is a feature");
+            let has = |features: Features| features.and(named) == named;
+            let mut plans = (0..100)
+                .map(|seed| generate::generate(seed, &generate::Config::default()).plan)
+                .filter(|plan| has(plan.features));
+            let plan = plans.next().expect("every feature is drawn");
+            let without = edits(&plan)
+                .iter()
+                .filter_map(|edit| applied(edit, &plan, &[]))
+                .filter(|((edited, _), _)| !has(edited.features))
+                .count();
+            assert_eq!(without, 1, "{feature}");
+        }
     }
 
     #[test]
