@@ -251,7 +251,7 @@ new_findings=0
 
 # A finding for each artifact that has none.
 make_findings() {
-  local artifact name
+  local artifact name path text
   for artifact in "$artifacts"/*; do
     name=${artifact##*/}
     case $name in
@@ -262,6 +262,12 @@ make_findings() {
     mkdir "$work/finding"
     step finding
     make_finding "$artifact" "$work/finding"
+    # Commands in the reports name files where they will be.
+    for path in "$work/finding"/*.{txt,html,log}; do
+      [ -f "$path" ] || continue
+      text=$(<"$path")
+      printf '%s\n' "${text//"$work/finding"/"$findings/$name"}" >"$path"
+    done
     step finding-is-made
     mv --no-target-directory "$work/finding" "$findings/$name"
     step finding-is-kept
@@ -283,7 +289,7 @@ make_finding() {
     cp -- "$artifact" "$case"
     run "$switchback" diff "${lineup[@]}" --html "$folder/report.html" "$case" >"$folder/report.txt" 2>&1 || status=$?
     if [ "$status" = 1 ]; then
-      sed -n 's/^divergence \([^ ]*\).*/\1/p' "$folder/report.txt" | head -n 1 >"$folder/kind"
+      sed -n 's/^.*: divergence \([^ ]*\) in .*/\1/p' "$folder/report.txt" | head -n 1 >"$folder/kind"
       [ -s "$folder/kind" ] || echo divergence >"$folder/kind"
       if reduced_often "$folder/kind"; then
         echo "there are $reduced_of_a_kind reduced findings of this kind already" >"$folder/not-reduced"

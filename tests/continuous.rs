@@ -120,10 +120,14 @@ impl Run {
                 }
             }
         }
+        let of_module = |name: &str| {
+            let path = self.of("findings").join("crash-module").join(name);
+            fs::read_to_string(path).expect("reads")
+        };
+        assert_eq!(of_module("script.wast"), ";; a script\n");
+        assert_eq!(of_module("kind"), "outcome/returned.values\n");
         assert!(
-            self.of("findings")
-                .join("crash-module/script.wast")
-                .exists()
+            of_module("report.txt").contains("/findings/differential/crash-module/case.wasm: ")
         );
         assert_eq!(artifacts, findings, "a finding of nothing");
         // One input a coverage is left, but for what is put there while the corpus is being minimised.
@@ -208,27 +212,31 @@ fn killed_at_random_moments() {
     run.finish();
 }
 
+/// Starts a run whose fuzzer does not end by itself; returns the script, and where the fuzzer's process can be seen.
+fn lingering(run: &Run) -> (Child, PathBuf) {
+    let note = run.path("lingering");
+    let mut command = run.command();
+    command.env("LINGER", &note);
+    let mut script = quiet(command);
+    loop {
+        // It is written in one piece, but after it was made.
+        let text = fs::read_to_string(&note).unwrap_or_default();
+        if let Some(pid) = text.strip_suffix('\n') {
+            return (script, Path::new("/proc").join(pid).join("exe"));
+        }
+        assert!(
+            script.try_wait().expect("waits").is_none(),
+            "it ended by itself"
+        );
+        sleep(Duration::from_millis(5));
+    }
+}
+
 /// A fuzzer that outlives its script is ended by the next run, and by nothing before it.
 #[test]
 fn leftovers_are_ended_and_two_runs_are_refused() {
     let run = Run::new();
-    let lingering = run.path("lingering");
-    let mut command = run.command();
-    command.env("LINGER", &lingering);
-    let mut child = quiet(command);
-    let pid = loop {
-        // It is written in one piece, but after it was made.
-        let text = fs::read_to_string(&lingering).unwrap_or_default();
-        match text.strip_suffix('\n') {
-            Some(pid) => break pid.to_owned(),
-            None => assert!(
-                child.try_wait().expect("waits").is_none(),
-                "it ended by itself"
-            ),
-        }
-        sleep(Duration::from_millis(5));
-    };
-    let process = Path::new("/proc").join(&pid).join("exe");
+    let (mut script, fuzzer) = lingering(&run);
 
     let second = run.command().output().expect("bash runs");
     assert_eq!(second.status.code(), Some(2));
@@ -237,17 +245,34 @@ fn leftovers_are_ended_and_two_runs_are_refused() {
         message.contains("another run is at work on differential"),
         "{message}"
     );
-    assert!(fs::read_link(&process).is_ok(), "the first run goes on");
+    assert!(fs::read_link(&fuzzer).is_ok(), "the first run goes on");
 
-    child.kill().expect("it is running");
-    child.wait().expect("waits");
+    script.kill().expect("it is running");
+    script.wait().expect("waits");
     assert!(
-        fs::read_link(&process).is_ok(),
+        fs::read_link(&fuzzer).is_ok(),
         "what it started is still there"
     );
     let output = run.command().output().expect("bash runs");
-    assert!(fs::read_link(&process).is_err(), "the next run ends it");
+    assert!(fs::read_link(&fuzzer).is_err(), "the next run ends it");
     run.check(&output);
+}
+
+#[test]
+fn a_signal_ends_it_with_everything_in_its_place() {
+    let run = Run::new();
+    let (mut script, fuzzer) = lingering(&run);
+    let signal = ["-TERM", &script.id().to_string()].map(str::to_owned);
+    assert!(
+        Command::new("kill")
+            .args(signal)
+            .status()
+            .is_ok_and(|s| s.success())
+    );
+    assert_eq!(script.wait().expect("waits").code(), Some(130));
+    assert!(fs::read_link(&fuzzer).is_err(), "its fuzzer goes with it");
+    assert!(run.of("corpus").join("rubbish").exists());
+    run.finish();
 }
 
 fn quiet(mut command: Command) -> Child {

@@ -13,7 +13,7 @@ while [ $# -gt 0 ]; do
 done
 case $command in
   diff)
-    echo "divergence outcome/returned.values in $file"
+    echo "$file: divergence outcome/returned.values in call 0"
     exit 1
     ;;
   regress)
