@@ -132,7 +132,7 @@ impl StackCache {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fiber::Fiber;
+    use super::super::fiber::{FIRST_GENERATION, Fiber};
     use super::super::layout::VmStore;
     use super::super::stacks::{PAGE, StackPool};
     use super::*;
@@ -171,7 +171,7 @@ mod tests {
             assert_eq!(fiber.cast::<u64>().wrapping_sub(100), word);
             // SAFETY: the stack is the second pool's now. Its header is as new, and three stacks have kept their memory.
             unsafe {
-                assert_eq!((*fiber).word, index as u64 + 1);
+                assert_eq!((*fiber).word, FIRST_GENERATION | (index as u64 + 1));
                 assert_eq!(word.read(), if index < 3 { 7 } else { 0 });
             }
             // The guard page is there, whoever has installed it.
