@@ -182,8 +182,8 @@ impl Config {
         self
     }
 
-    /// Whether resuming and suspending do their bookkeeping in machine code (the default) or in functions of the runtime, which is
-    /// slower. Nothing else depends on it. Engines that do more than the bookkeeping at a switch (tracing, collecting, checking
+    /// Whether the instructions that make, run and switch continuations, and the end of one, do their bookkeeping in machine code (the
+    /// default) or in functions of the runtime, which is slower. Nothing else depends on it. Engines that do more than the bookkeeping at a switch (tracing, collecting, checking
     /// themselves) call the runtime anyway.
     pub fn inline_switches(&mut self, on: bool) -> &mut Self {
         self.inline_switches = on;

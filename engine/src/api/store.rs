@@ -109,7 +109,8 @@ impl<T> Store<T> {
 
     /// The number of continuations that have a stack: not yet started, suspended or running.
     pub fn live_continuations(&self) -> usize {
-        self.inner().0.stacks.live()
+        let store = self.inner().0;
+        store.stacks.live(&store.vm)
     }
 }
 

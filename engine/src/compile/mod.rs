@@ -4,7 +4,6 @@ pub(crate) mod code;
 pub(crate) mod debugger;
 pub(crate) mod entries;
 pub(crate) mod signature;
-pub(crate) mod stubs;
 pub(crate) mod trampolines;
 pub(crate) mod trap_codes;
 pub(crate) mod unwind_info;
@@ -17,6 +16,7 @@ use crate::runtime::fiber::{Fiber, HandlerList};
 use crate::runtime::layout::{ArrayCall, FuncRef, ValRaw};
 use crate::runtime::stack_cache::StackCache;
 use crate::runtime::stacks::{PAGE, START_RESERVE};
+use crate::runtime::stubs::Stubs;
 use crate::runtime::tracer::TraceSite;
 use crate::runtime::traps;
 use crate::translate::{LARGE_FRAME, ModuleTranslation, large_frame_entry, translate};
@@ -30,9 +30,8 @@ use signature::AbiSignature;
 use std::collections::{BTreeSet, HashSet};
 use std::ffi::c_void;
 use std::sync::Arc;
-use stubs::Stubs;
 
-/// The settings, the code generator and the stubs that modules and stores share. Cheap to clone.
+/// The settings, the code generator and the trampolines that modules and stores share. Cheap to clone.
 #[derive(Clone)]
 pub struct Engine(Arc<EngineInner>);
 
@@ -90,11 +89,7 @@ impl Engine {
             ));
         }
         let isa = isa(&config)?;
-        // Stubs are few and run often: whatever modules get, these are worth the best code.
-        let mut best = config.clone();
-        best.opt_level(OptLevel::Speed)
-            .regalloc(RegallocAlgorithm::Backtracking);
-        let stubs = Stubs::compile(&*self::isa(&best)?, &config)?;
+        let stubs = Stubs::new(&config);
         let trampolines = TrampolineCode::common(&*isa, &config)?;
         if config.signals_based_traps {
             traps::install();
@@ -173,7 +168,6 @@ fn isa(config: &Config) -> Result<OwnedTargetIsa, Error> {
         ("opt_level", opt_level),
         ("regalloc_algorithm", regalloc),
         ("enable_verifier", verifier),
-        ("stack_switch_model", "basic"),
         // The unwinder and stack walks go by frame pointers.
         ("preserve_frame_pointers", "true"),
         ("unwind_info", unwind_info),

@@ -29,8 +29,8 @@ use std::arch::asm;
 /// Bytes that are allocated before the first collection, and at least between two.
 const MIN_BYTES: usize = 1 << 20;
 
-/// Stacks that are taken before the first collection, and at least between two.
-const MIN_STACKS: usize = 512;
+/// Stacks that may be in use before the first collection, and before the one after any other.
+pub(crate) const MIN_STACKS: usize = 512;
 
 /// When to collect.
 #[derive(Debug)]
@@ -38,9 +38,8 @@ pub(crate) struct Pace {
     /// Collect at every so manieth allocation or switch; 0: only when it is time.
     zeal: u32,
     until_zeal: u32,
-    /// Bytes and stacks that may be taken before the next collection.
+    /// Bytes that may be taken before the next collection. (For stacks it is [`VmStore::stacks_left`].)
     bytes: usize,
-    stacks: usize,
     /// Whether nothing may be collected now, because references are where the collector does not look.
     pub paused: bool,
     pub collections: u64,
@@ -52,7 +51,6 @@ impl Pace {
             zeal,
             until_zeal: zeal,
             bytes: MIN_BYTES,
-            stacks: MIN_STACKS,
             paused: false,
             collections: 0,
         }
@@ -110,9 +108,8 @@ impl StoreInner {
     /// A stack for a new continuation. Collects first if it is time to, or if none is free otherwise.
     pub(crate) fn allocate_stack(&mut self) -> Option<*mut Fiber> {
         self.collection_point(&[]);
-        match self.pace.stacks.checked_sub(1) {
-            Some(left) => self.pace.stacks = left,
-            None => self.collect(&[]),
+        if self.vm.stacks_left == 0 {
+            self.collect(&[]);
         }
         if let Some(fiber) = self.stacks.allocate(&mut self.vm) {
             return Some(fiber);
@@ -194,23 +191,25 @@ impl StoreInner {
         self.heap.sweep(poison);
         self.sweep_stacks(&reached, poison);
         self.pace.bytes = self.heap.live_bytes().max(MIN_BYTES);
-        self.pace.stacks = self.stacks.live().max(MIN_STACKS);
+        // Stacks whose continuations end are given back without a collection, so only those in use count.
+        let budget = (2 * self.stacks.live(&self.vm)).max(MIN_STACKS);
+        self.stacks.set_budget(&mut self.vm, budget);
         self.pace.collections += 1;
     }
 
-    /// Gives back the stacks of captured continuations that were not reached.
+    /// Gives back the stacks that were not reached: those of captured continuations, since running stacks always are.
     fn sweep_stacks(&mut self, reached: &[bool], poison: bool) {
         for (slot, &reached) in reached.iter().enumerate().skip(1) {
             let fiber = self.stacks.fiber(slot as u32);
             // SAFETY: a slot that has been used has a header.
             let header = unsafe { &mut *fiber };
-            if reached || !matches!(header.state, State::Fresh | State::Suspended) {
+            if reached || header.state == State::Free {
                 continue;
             }
             // A slot whose generations are used up is not used again.
             if header.consume() {
                 // SAFETY: nothing refers to the continuation, and its reference was consumed just now.
-                unsafe { self.stacks.release(fiber) };
+                unsafe { self.stacks.release(&mut self.vm, fiber) };
                 if poison {
                     // SAFETY: the page below the header is part of this stack, on which nothing will run again.
                     unsafe {
@@ -236,7 +235,7 @@ struct Marker<'a> {
     heap: &'a mut Heap,
     types: &'a TypeRegistry,
     stacks: &'a StackPool,
-    /// By slot: whether the stack belongs to a continuation that was reached.
+    /// By slot: whether the stack runs, or belongs to a continuation that was reached.
     reached: Vec<bool>,
     /// Objects that were marked and not read yet.
     objects: Vec<*mut Header>,
@@ -262,10 +261,8 @@ impl Marker<'_> {
         let (fiber, current) = self.stacks.lookup(word);
         // SAFETY: a slot that has been used has a header.
         let header = unsafe { &*fiber };
-        // The outermost stack names its chain; the words of the others have not been handed out.
-        let named =
-            matches!(header.state, State::Fresh | State::Suspended) && header.parent.is_null();
-        if current && named {
+        // The words of running stacks, and of others than the outermost of a chain, have not been handed out.
+        if current && header.names_continuation() {
             self.reached[slot as usize] = true;
             self.chains.push(fiber);
         }
@@ -375,7 +372,7 @@ impl Marker<'_> {
     /// `outermost` names a captured continuation.
     unsafe fn chain(&mut self, outermost: *mut Fiber) {
         // SAFETY: the stacks of a captured chain are linked from the innermost one to `outermost`, and their contexts are
-        // those that `stack_switch` has written.
+        // those that stubs have written.
         unsafe {
             let mut sp = (*outermost).context.sp;
             let mut fiber = (*outermost).innermost;
@@ -383,7 +380,7 @@ impl Marker<'_> {
                 if !planted!(self.vm, InnerStacksCollected) {
                     self.reached[((*fiber).word & SLOT_MASK) as usize] = true;
                 }
-                let fresh = (*fiber).state == State::Fresh;
+                let fresh = (*fiber).is_fresh();
                 if fresh && planted!(self.vm, BoundNotRoots) {
                     self.range(sp, (*fiber).values as usize);
                 } else if fresh || !planted!(self.vm, SuspendedNotSearched) {
@@ -415,6 +412,7 @@ impl Marker<'_> {
             let mut forgotten = false;
             while let Some(entry) = activation.as_ref() {
                 while !fiber.is_null() {
+                    self.reached[((*fiber).word & SLOT_MASK) as usize] = true;
                     if !forgotten {
                         self.range(sp, fiber as usize);
                     }
@@ -468,9 +466,9 @@ mod tests {
         // SAFETY: as above.
         let state = unsafe { (*fiber).state };
         assert!(matches!(state, State::Fresh), "{state:?}");
-        assert_eq!(inner.stacks.live(), 1);
+        assert_eq!(inner.stacks.live(&inner.vm), 1);
         inner.globals[1].vm.value.lo = 0;
         inner.collect(&[]);
-        assert_eq!(inner.stacks.live(), 0);
+        assert_eq!(inner.stacks.live(&inner.vm), 0);
     }
 }

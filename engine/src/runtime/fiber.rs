@@ -3,7 +3,7 @@
 //! ```text
 //!   high addresses
 //!   ┌──────────────────────────┐ ◀─ end of the stack's range
-//!   │ Fiber (header)           │    bookkeeping; `context` is what `stack_switch` swaps
+//!   │ Fiber (header)           │    bookkeeping; `context` is what stubs swap
 //!   ├──────────────────────────┤ ◀─ address of the header
 //!   │ buffer: 16 bytes a value │    arguments of a continuation that has not started, later its results
 //!   ├──────────────────────────┤
@@ -20,16 +20,18 @@
 //! ```
 //!
 //! While the stack runs, `context` holds the state of the stack that resumed it; while it is suspended, the state of the
-//! innermost stack of the captured chain. `context.fp` and `context.ip` stand in memory as a saved frame pointer and a return
+//! innermost stack of the captured chain: of the site in compiled code, since stubs have no frame (see [`stubs`](super::stubs)).
+//! `context.fp` and `context.ip` stand in memory as a saved frame pointer and a return
 //! address do, and the start stub's frame pointer is the address of `context.fp`: a frame-pointer walk runs through the base
 //! of a stack into its resumer without knowing that it did.
 
-use super::layout::{FuncRef, ValRaw, VmStore};
+use super::entry::Activation;
+use super::layout::{FuncRef, SLOT, ValRaw, VmStore};
 use super::unwind::Target;
 use std::ffi::c_void;
 use std::mem::offset_of;
 
-/// What Cranelift's `stack_switch` (model `basic`) stores and loads: offsets 0, 8 and 16 are its contract.
+/// Where a stack that does not run goes on: what stubs exchange with the registers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub(crate) struct Context {
@@ -38,7 +40,8 @@ pub(crate) struct Context {
     pub ip: usize,
 }
 
-/// What a stack is doing.
+/// What a stack is doing. Whether it is `Free` is always right. Which of the others it is, is kept where switches are checked
+/// ([`Config::check_switches`](crate::Config::check_switches)), for the checks; nothing else asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub(crate) enum State {
@@ -52,18 +55,16 @@ pub(crate) enum State {
     Running = 3,
 }
 
-/// The control word that arrives with a switch of stacks. A suspension sends [`Control::suspend`] of its clause.
+/// The control word that arrives at a resume site.
 pub(crate) struct Control;
 
 impl Control {
-    /// To a resume site: the continuation's function returned. To a suspended stack: go on with the values in your buffer.
+    /// The continuation's function returned.
     pub const RETURN: u64 = 0;
-    /// To a suspended stack: raise the store's pending exception.
-    pub const THROW: u64 = 1;
 
-    /// To a resume site: clause `clause` of its handler list handles a suspension.
+    /// Clause `clause` of the site's handler list handles a suspension.
     pub const fn suspend(clause: u32) -> u64 {
-        2 + clause as u64
+        1 + clause as u64
     }
 }
 
@@ -87,34 +88,60 @@ pub(crate) struct HandlerClause {
     pub tag_offset: u32,
 }
 
+/// One clause as the stubs read it, which have a table of those of each kind.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub(crate) struct StubClause {
+    /// Where the site's vmctx has the tag's identity; 0 behind the last clause.
+    pub tag_offset: u32,
+    /// The control word that a suspension sends.
+    pub control: u32,
+}
+
 /// The clauses of one resume site. Owned by the module, so that compiled code can name it by address.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct HandlerList {
-    /// For stubs: where the clauses are.
-    pub first: *const HandlerClause,
-    /// For stubs: how many there are.
-    pub len: usize,
-    _clauses: Box<[HandlerClause]>,
+    /// For stubs: the clauses `(on t $l)`, in `_tables`.
+    pub suspends: *const StubClause,
+    /// For stubs: the clauses `(on t switch)`, in `_tables`.
+    pub switches: *const StubClause,
+    clauses: Box<[HandlerClause]>,
+    _tables: Box<[StubClause]>,
 }
 
-// SAFETY: `first` points into `_clauses`, which nobody changes.
+// SAFETY: the pointers are into `_tables`, which nobody changes.
 unsafe impl Send for HandlerList {}
 // SAFETY: as above.
 unsafe impl Sync for HandlerList {}
 
 impl HandlerList {
     pub fn new(clauses: Box<[HandlerClause]>) -> Self {
+        let of_kind = |kind| {
+            let clauses = clauses.iter().zip(0..);
+            let clauses = clauses.filter(move |(clause, _)| clause.kind == kind);
+            clauses.map(|(clause, index)| StubClause {
+                tag_offset: clause.tag_offset,
+                control: Control::suspend(index) as u32,
+            })
+        };
+        let end = || std::iter::once(StubClause::default());
+        let suspends = of_kind(ClauseKind::Suspend).chain(end());
+        let tables: Box<[_]> = suspends
+            .chain(of_kind(ClauseKind::Switch))
+            .chain(end())
+            .collect();
+        let switches = 1 + of_kind(ClauseKind::Suspend).count();
         HandlerList {
-            first: clauses.as_ptr(),
-            len: clauses.len(),
-            _clauses: clauses,
+            suspends: tables.as_ptr(),
+            switches: tables[switches..].as_ptr(),
+            clauses,
+            _tables: tables,
         }
     }
 
     pub fn clauses(&self) -> &[HandlerClause] {
-        // SAFETY: `new` has taken both from `_clauses`, which lives as long. Read through the pointer that stubs read through.
-        unsafe { std::slice::from_raw_parts(self.first, self.len) }
+        &self.clauses
     }
 
     /// A list without clauses, for bugs that lose handlers.
@@ -137,11 +164,13 @@ pub(crate) struct Fiber {
     pub word: u64,
     /// Where the values of the next resume go (after those that `cont.bind` has put there).
     pub buffer: *mut ValRaw,
-    /// While running: the stack that resumed this one, null for the host's. While suspended: the next stack outwards.
+    /// While running: the stack that resumed this one, null for the host's. While an inner stack of a captured chain: the next stack
+    /// outwards. While free: the next free one.
     pub parent: *mut Fiber,
     /// While suspended: the stack that runs when the continuation is resumed.
     pub innermost: *mut Fiber,
-    /// The handlers that this stack runs under, null unless it runs.
+    /// The handlers that this stack runs under, or would run under in the captured chain that it is an inner stack of. Null if it is
+    /// free, and if it is the one by which a captured continuation is named.
     pub handlers: *const HandlerList,
     /// The instance whose tags `handlers` names.
     pub handler_vmctx: *mut c_void,
@@ -201,7 +230,8 @@ pub(crate) struct StartFrame {
     pub values: *mut ValRaw,
     pub len: usize,
     pub store: *mut VmStore,
-    pub padding: usize,
+    /// Whether the start stub starts and ends the continuation without the runtime: see [`stubs`](super::stubs).
+    pub inlined: usize,
 }
 
 impl Fiber {
@@ -214,6 +244,16 @@ impl Fiber {
             }
             None => false,
         }
+    }
+
+    /// Whether a captured continuation has never been resumed.
+    pub fn is_fresh(&self) -> bool {
+        self.context.ip == switchback_fiber_start as *const () as usize
+    }
+
+    /// Whether a captured continuation is named by this stack: it is its outermost one.
+    pub fn names_continuation(&self) -> bool {
+        self.state != State::Free && self.handlers.is_null()
     }
 
     /// The address of the saved frame pointer in `context`: the frame pointer at the base of this stack.
@@ -249,11 +289,11 @@ impl Fiber {
     }
 }
 
-/// Where every continuation starts: pops the start frame, calls the function's `array_call`, and leaves to wherever
-/// `fiber_finished` says. Entered by `stack_switch`, never called; its frame pointer is [`Fiber::base_frame`].
+/// Where every continuation starts: pops the start frame, calls the function's `array_call`, and goes on at the resume site, or
+/// wherever `fiber_finished` says. Entered by a switch, never called; its frame pointer is [`Fiber::base_frame`].
 #[unsafe(naked)]
 #[unsafe(no_mangle)]
-extern "C" fn switchback_fiber_start() {
+pub(crate) extern "C" fn switchback_fiber_start() {
     core::arch::naked_asm!(
         // For unwinders, all the way: rbp is the address of `context.fp`, so that the resumer's frame pointer, return address and
         // stack pointer stand around it. The resumer's stack may lie at lower addresses, which debuggers accept of frames of
@@ -263,9 +303,11 @@ extern "C" fn switchback_fiber_start() {
         ".cfi_def_cfa 6, 16",
         ".cfi_offset 6, -16",
         ".cfi_offset 7, -24",
-        // The store lies behind the four words that are popped below.
+        "cmp qword ptr [rsp + {inlined}], 0",
+        "jne 2f",
         "mov rdi, [rsp + {store}]",
         "call {started}",
+        "2:",
         // array_call(func, caller, values, len)
         "pop rdi",
         "pop rsi",
@@ -275,14 +317,89 @@ extern "C" fn switchback_fiber_start() {
         // The unwinder knows the base of a stack by this return address.
         ".globl switchback_fiber_start_return",
         "switchback_fiber_start_return:",
+        // What is left of the start frame: the store, and whether the end is inlined, too.
         "mov rdi, [rsp]",
+        "test al, al",
+        "jz 7f",
+        "cmp qword ptr [rsp + 8], 0",
+        "je 7f",
+        // As `fiber_finished` does: the results to the resumer,
+        "mov rsi, [rdi + {current}]",
+        "mov ecx, [rsi + {num_results}]",
+        "test ecx, ecx",
+        "jnz 5f",
+        // the stack to the pool,
+        "3:",
+        "mov rdx, [rsi + {parent}]",
+        "mov rax, [rdi + {free}]",
+        "mov dword ptr [rsi + {state}], {free_state}",
+        "mov qword ptr [rsi + {handlers}], 0",
+        "mov [rsi + {parent}], rax",
+        "mov [rdi + {free}], rsi",
+        "add qword ptr [rdi + {stacks_left}], 1",
+        // and the resumer's stack to run. (Nothing uses the free one before the next `cont.new`.)
+        "mov [rdi + {current}], rdx",
+        "test rdx, rdx",
+        "jz 6f",
+        "mov rdx, [rdx + {limit}]",
+        "4:",
+        "mov [rdi + {stack_limit}], rdx",
+        "mov r8, [rsi + {sp}]",
+        "mov r9, [rsi + {fp}]",
+        "mov rcx, [rsi + {ip}]",
+        "mov rsp, r8",
+        "mov rbp, r9",
+        "mov eax, {returned}",
+        "mov rsi, rdi",
+        "jmp rcx",
+        // By words: what was stored by words is not ready yet to be loaded by vectors.
+        "5:",
+        "mov r8, [rsi + {values}]",
+        "mov r9, [rsi + {results}]",
+        "8:",
+        "mov rax, [r8]",
+        "mov rdx, [r8 + 8]",
+        "mov [r9], rax",
+        "mov [r9 + 8], rdx",
+        "add r8, {slot}",
+        "add r9, {slot}",
+        "sub ecx, 1",
+        "jnz 8b",
+        "jmp 3b",
+        "6:",
+        "mov rdx, [rdi + {activation}]",
+        "mov rdx, [rdx + {base_limit}]",
+        "jmp 4b",
+        "7:",
         "movzx esi, al",
         "mov rdx, rbp",
         "call {finished}",
+        // Where a resume site expects it.
+        "mov rsi, [rsp]",
         "jmp {leave}",
         ".cfi_endproc",
         store = const offset_of!(StartFrame, store),
+        inlined = const offset_of!(StartFrame, inlined),
         array_call = const offset_of!(FuncRef, array_call),
+        current = const offset_of!(VmStore, current),
+        stack_limit = const offset_of!(VmStore, stack_limit),
+        activation = const offset_of!(VmStore, activation),
+        free = const offset_of!(VmStore, free_fibers),
+        stacks_left = const offset_of!(VmStore, stacks_left),
+        base_limit = const offset_of!(Activation, base_limit),
+        num_results = const offset_of!(Fiber, num_results),
+        values = const offset_of!(Fiber, values),
+        results = const offset_of!(Fiber, results),
+        slot = const SLOT,
+        parent = const offset_of!(Fiber, parent),
+        state = const offset_of!(Fiber, state),
+        free_state = const State::Free as u32,
+        handlers = const offset_of!(Fiber, handlers),
+        limit = const offset_of!(Fiber, limit),
+        sp = const offset_of!(Fiber, context.sp),
+        fp = const offset_of!(Fiber, context.fp),
+        ip = const offset_of!(Fiber, context.ip),
+        returned = const Control::RETURN,
         started = sym super::switch::fiber_started,
         finished = sym super::switch::fiber_finished,
         leave = sym leave_to,
@@ -298,24 +415,20 @@ pub(crate) fn start_return_address() -> usize {
     switchback_fiber_start_return as *const () as usize
 }
 
-/// Leaves the running frame for the [`Target`] whose address is in rax. Jumped to, never called.
+/// Leaves the running frame for the [`Target`] whose address is in rax, and keeps rsi. Jumped to, never called.
 #[unsafe(naked)]
 pub(crate) extern "C" fn leave_to() {
     core::arch::naked_asm!(
         "mov rsp, [rax + {sp}]",
         "mov rbp, [rax + {fp}]",
         "mov rcx, [rax + {pc}]",
-        "mov rdi, [rax + {control}]",
-        "mov rdx, [rax + {payload1}]",
         // Last, because rax is the base of all the loads above.
-        "mov rax, [rax + {payload0}]",
+        "mov rax, [rax + {payload}]",
         "jmp rcx",
         sp = const offset_of!(Target, sp),
         fp = const offset_of!(Target, fp),
         pc = const offset_of!(Target, pc),
-        control = const offset_of!(Target, control),
-        payload0 = const offset_of!(Target, payload0),
-        payload1 = const offset_of!(Target, payload1),
+        payload = const offset_of!(Target, payload),
     )
 }
 
@@ -324,11 +437,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn layout_is_what_cranelift_and_the_stub_expect() {
+    fn layout_is_what_the_stubs_and_unwinders_expect() {
+        // The start stub's unwind information says so.
         assert_eq!(offset_of!(Context, sp), 0);
         assert_eq!(offset_of!(Context, fp), 8);
-        assert_eq!(offset_of!(Context, ip), 16);
-        assert_eq!(size_of::<Context>(), 24);
+        assert_eq!(
+            offset_of!(StartFrame, inlined),
+            offset_of!(StartFrame, store) + 8
+        );
         assert_eq!(size_of::<StartFrame>() % 16, 0);
         assert_eq!(size_of::<Fiber>() % 64, 0);
         // A saved frame pointer and its return address are neighbours, as in any frame.

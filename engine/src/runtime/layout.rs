@@ -134,6 +134,12 @@ pub(crate) struct VmStore {
     pub pending_exn: u64,
     /// Context to load for `switch`.
     pub switch_context: super::fiber::Context,
+    /// The first free stack of the pool, linked by [`Fiber::parent`]; null if there is none.
+    pub free_fibers: *mut Fiber,
+    /// How many more stacks may be taken before it is time to collect.
+    pub stacks_left: usize,
+    /// What the `word` of the stack that was resumed last is, most likely: a guess that stubs check.
+    pub likely_word: u64,
     /// The bug that was asked for; compiled code does not know of this field.
     #[cfg(feature = "planted-bugs")]
     pub planted: Option<crate::PlantedBug>,
@@ -154,6 +160,9 @@ impl VmStore {
             control: 0,
             pending_exn: 0,
             switch_context: Default::default(),
+            free_fibers: std::ptr::null_mut(),
+            stacks_left: 0,
+            likely_word: 0,
             #[cfg(feature = "planted-bugs")]
             planted: config.planted,
         }

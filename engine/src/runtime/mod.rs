@@ -26,6 +26,7 @@ pub(crate) mod sanitizer;
 pub(crate) mod stack_cache;
 pub(crate) mod stacks;
 pub(crate) mod store;
+pub(crate) mod stubs;
 pub(crate) mod switch;
 pub(crate) mod thread;
 pub(crate) mod tracer;

@@ -5,6 +5,7 @@
 //! included, with the memory of its first stacks. [`Config::pooled_stacks`](crate::Config::pooled_stacks) bounds how many
 //! stacks keep their memory, in all ranges of an engine together.
 
+use super::stacks::PAGE;
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous, munmap};
 use std::ffi::c_void;
 use std::ptr;
@@ -72,8 +73,10 @@ impl Range {
         if self.touched <= kept {
             return true;
         }
-        let start = self.base.wrapping_byte_add(kept as usize * self.stride);
-        let len = (self.touched - kept) as usize * self.stride;
+        // Stacks need not end where pages do: the first page that is given back is the one behind the last kept stack's.
+        let kept_bytes = (kept as usize * self.stride).next_multiple_of(PAGE);
+        let start = self.base.wrapping_byte_add(kept_bytes);
+        let len = self.touched as usize * self.stride - kept_bytes;
         self.touched = kept;
         // SAFETY: this part of the range belongs to us, and nobody runs on its stacks; what they hold is not needed any more.
         unsafe { madvise(start, len, Advice::LinuxDontNeed) }.is_ok()

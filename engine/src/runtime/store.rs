@@ -5,7 +5,7 @@
 //! code and nested host calls change it through the same pointer.
 
 use super::backtrace::TrapRecord;
-use super::collect::Pace;
+use super::collect::{MIN_STACKS, Pace};
 use super::fiber::Fiber;
 use super::heap::Heap;
 use super::heap::object::AnyWord;
@@ -79,8 +79,16 @@ impl StoreInner {
     pub(crate) fn new(engine: &Engine) -> Box<StoreInner> {
         static NEXT_ID: AtomicU64 = AtomicU64::new(0);
         let config = engine.config();
+        let mut vm = VmStore::new(config);
+        let mut stacks = StackPool::new(
+            config.fiber_stack_size,
+            config.host_stack_headroom,
+            config.limits.continuations,
+            engine.stacks(),
+        );
+        stacks.set_budget(&mut vm, MIN_STACKS);
         Box::new(StoreInner {
-            vm: VmStore::new(config),
+            vm,
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             engine: engine.clone(),
             types: TypeRegistry::default(),
@@ -97,12 +105,7 @@ impl StoreInner {
             roots: RefCell::default(),
             pace: Pace::new(config.gc_zeal),
             next_function: 0,
-            stacks: StackPool::new(
-                config.fiber_stack_size,
-                config.host_stack_headroom,
-                config.limits.continuations,
-                engine.stacks(),
-            ),
+            stacks,
             pending: None,
             tracer: config
                 .trace

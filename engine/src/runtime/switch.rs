@@ -1,8 +1,8 @@
 //! What the stack-switching instructions do to the chain of stacks.
 //!
 //! The running chain is a list from `VmStore::current` through `Fiber::parent` to null, which stands for the stack that the
-//! host entered on. Each stack in it runs under the handlers of the resume that started or resumed it. Stubs call the `*_prepare`
-//! functions here, which do all bookkeeping, and then execute the bare `stack_switch` on the context that they name:
+//! host entered on. Each stack in it runs under the handlers of the resume that started or resumed it. [`stubs`](super::stubs) call the
+//! `*_prepare` functions here, which do all bookkeeping, and then exchange registers with the context that they name:
 //!
 //! * `resume` splices a captured chain below the running stack and swaps the chain's outermost context;
 //! * `suspend` cuts the chain above the outermost stack that the handler's resume site had started, and swaps the same context back;
@@ -12,7 +12,7 @@
 //! One context swapped in place thus holds, at any time, the state of whichever side does not run.
 
 use super::exn::tag_address;
-use super::fiber::{CANARY, ClauseKind, Context, Control, Fiber, HandlerList, StartFrame, State};
+use super::fiber::{CANARY, ClauseKind, Control, Fiber, HandlerList, StartFrame, State};
 use super::layout::{FuncRef, ValRaw, VmStore, VmTag};
 use super::stacks::START_RESERVE;
 use super::store::StoreInner;
@@ -49,7 +49,6 @@ pub(crate) unsafe fn find_handler(
         // SAFETY: the chain consists of running stacks, whose headers are valid, whose handler lists belong to modules that
         // the store keeps, and whose `handler_vmctx` is the instance that executes the resume.
         let (list, vmctx, parent) = unsafe {
-            debug_assert_eq!((*fiber).state, State::Running);
             debug_assert_eq!((*fiber).canary, CANARY);
             (&*(*fiber).handlers, (*fiber).handler_vmctx, (*fiber).parent)
         };
@@ -153,6 +152,7 @@ pub(crate) unsafe extern "C" fn cont_new(
     // SAFETY: the pool hands out valid headers.
     let header = unsafe { &mut *fiber };
     debug_assert_eq!((header.state, header.canary), (State::Free, CANARY));
+    debug_assert!(header.handlers.is_null());
     header.state = State::Fresh;
     header.num_results = num_results as u32;
     header.innermost = fiber;
@@ -164,7 +164,7 @@ pub(crate) unsafe extern "C" fn cont_new(
         values: ptr::null_mut(),
         len: capacity,
         store: vm,
-        padding: 0,
+        inlined: store.engine.config().inlines_switches().into(),
     };
     let prepared = header.prepare(frame, capacity, START_RESERVE);
     if prepared.is_some() && planted!(vm, ThrowEntersFresh) {
@@ -174,7 +174,7 @@ pub(crate) unsafe extern "C" fn cont_new(
     }
     if prepared.is_none() {
         // SAFETY: allocated above, and its reference was not handed out.
-        unsafe { store.stacks.release(fiber) };
+        unsafe { store.stacks.release(&mut store.vm, fiber) };
         store.exhaust(Exhaustion::CallStack);
         return 0;
     }
@@ -211,7 +211,7 @@ pub(crate) unsafe extern "C" fn cont_bind(
     header.word
 }
 
-/// The bookkeeping of `resume`. Returns the context to swap, or null with the reason pending.
+/// The bookkeeping of `resume`. Returns the stack whose context is to be exchanged, or null with the reason pending.
 ///
 /// # Safety
 /// `fiber` was named by a reference that is not consumed; its buffer holds all values; `handlers` and `vmctx` belong to the
@@ -222,7 +222,7 @@ pub(crate) unsafe extern "C" fn resume_prepare(
     handlers: *const HandlerList,
     vmctx: *mut c_void,
     results: *mut ValRaw,
-) -> *mut Context {
+) -> *mut Fiber {
     // SAFETY: the caller's promise.
     unsafe {
         store(vm).collection_point(&[(*fiber).word]);
@@ -240,7 +240,7 @@ unsafe fn prepare_resumption(
     handlers: *const HandlerList,
     vmctx: *mut c_void,
     results: *mut ValRaw,
-) -> *mut Context {
+) -> *mut Fiber {
     // SAFETY: the caller's promise.
     let (store, header) = unsafe { (store(vm), &mut *fiber) };
     store.check_running();
@@ -252,7 +252,7 @@ unsafe fn prepare_resumption(
         store.exhaust(Exhaustion::Continuations);
         return ptr::null_mut();
     }
-    if planted!(vm, LongArgumentsCut) && header.state == State::Fresh {
+    if planted!(vm, LongArgumentsCut) && header.is_fresh() {
         // SAFETY: the start frame is where the context's stack pointer is, and counts the slots at `values`.
         let len = unsafe { (*(header.context.sp as *const StartFrame)).len };
         for index in 8..len {
@@ -267,13 +267,12 @@ unsafe fn prepare_resumption(
     let innermost = header.innermost;
     // SAFETY: the caller's promise.
     unsafe { splice(store, fiber) };
-    let context = &raw mut header.context;
     // SAFETY: `innermost` is the running stack now.
     unsafe { super::sanitizer::leave(store, header.parent, innermost) };
-    context
+    fiber
 }
 
-/// Marks the captured chain that `outermost` names as running and lets its innermost stack run.
+/// Makes the captured chain that `outermost` names part of the running one and lets its innermost stack run.
 ///
 /// # Safety
 /// `outermost` names a captured (or fresh) chain whose `parent` is the stack that runs.
@@ -281,19 +280,19 @@ unsafe fn splice(store: &mut StoreInner, outermost: *mut Fiber) {
     // SAFETY: the stacks of a captured chain are linked from the innermost one to `outermost`.
     unsafe {
         let innermost = (*outermost).innermost;
-        let mut fiber = innermost;
-        loop {
+        if store.checks() {
+            let mut fiber = innermost;
             (*fiber).state = State::Running;
-            if fiber == outermost {
-                break;
+            while fiber != outermost {
+                fiber = (*fiber).parent;
+                (*fiber).state = State::Running;
             }
-            fiber = (*fiber).parent;
         }
         store.run_on(innermost);
     }
 }
 
-/// Marks the chain from the running stack out to `outermost` as captured and returns the stack that had resumed it.
+/// Cuts off the chain from the running stack out to `outermost`, and returns the stack that had resumed it.
 ///
 /// # Safety
 /// `outermost` is part of the running chain.
@@ -303,31 +302,35 @@ unsafe fn capture(
     buffer: *mut ValRaw,
 ) -> *mut Fiber {
     let lost = planted!(&store.vm, InnerHandlersLost);
+    let marks = store.checks();
     // SAFETY: all stacks between the running one and `outermost` are valid headers of the running chain.
     unsafe {
         let innermost = store.vm.current;
         let mut fiber = innermost;
-        loop {
-            (*fiber).state = State::Suspended;
-            if fiber == outermost {
-                break;
+        if marks || lost {
+            loop {
+                if marks {
+                    (*fiber).state = State::Suspended;
+                }
+                if fiber == outermost {
+                    break;
+                }
+                if lost {
+                    (*fiber).handlers = HandlerList::none();
+                }
+                fiber = (*fiber).parent;
             }
-            if lost {
-                (*fiber).handlers = HandlerList::none();
-            }
-            fiber = (*fiber).parent;
         }
         let parent = (*outermost).parent;
         (*outermost).innermost = innermost;
-        (*outermost).parent = ptr::null_mut();
         (*outermost).buffer = buffer;
         (*outermost).handlers = ptr::null();
         parent
     }
 }
 
-/// The bookkeeping of `suspend`: `payload` holds the tag's parameters and takes its results. Returns the context to swap, or
-/// null when no handler is found (which is pending then).
+/// The bookkeeping of `suspend`: `payload` holds the tag's parameters and takes its results. Returns the stack whose context is to
+/// be exchanged, or null when no handler is found (which is pending then).
 ///
 /// # Safety
 /// Called by compiled code of the store on the running stack; `payload` stays valid until the suspension ends.
@@ -335,7 +338,7 @@ pub(crate) unsafe extern "C" fn suspend_prepare(
     vm: *mut VmStore,
     tag: *const VmTag,
     payload: *mut ValRaw,
-) -> *mut Context {
+) -> *mut Fiber {
     // SAFETY: the caller's promise.
     let store = unsafe { store(vm) };
     store.collection_point(&[]);
@@ -363,12 +366,12 @@ pub(crate) unsafe extern "C" fn suspend_prepare(
     }
     // SAFETY: `parent` is the running stack now.
     unsafe { super::sanitizer::leave(store, left, parent) };
-    &raw mut header.context
+    handler.captured
 }
 
 /// The bookkeeping of `switch`: `payload` takes the values of the captured continuation's next resume; the `count` values for
-/// the target are in its buffer already, and the new reference is added behind them. Returns the context to store to (the one
-/// to load is `VmStore::switch_context`), or null when no handler is found (which is pending then).
+/// the target are in its buffer already, and the new reference is added behind them. Returns the stack whose context is to be stored
+/// to (the one to load is `VmStore::switch_context`), or null when no handler is found (which is pending then).
 ///
 /// # Safety
 /// As for [`suspend_prepare`] and [`resume_prepare`].
@@ -378,7 +381,7 @@ pub(crate) unsafe extern "C" fn switch_prepare(
     tag: *const VmTag,
     payload: *mut ValRaw,
     count: usize,
-) -> *mut Context {
+) -> *mut Fiber {
     // SAFETY: the caller's promise.
     let store = unsafe { store(vm) };
     // SAFETY: the caller's promise.
@@ -424,7 +427,7 @@ pub(crate) unsafe extern "C" fn switch_prepare(
     let running = store.vm.current;
     // SAFETY: `running` is the running stack now.
     unsafe { super::sanitizer::leave(store, left, running) };
-    &raw mut captured.context
+    handler.captured
 }
 
 /// Whether the activation must end because its trace has reached its limit, which is pending then.
@@ -442,7 +445,7 @@ fn unhandled(store: &mut StoreInner, tag: u32) {
 }
 
 /// The bookkeeping of `resume_throw` and `resume_throw_ref`: `exception` becomes pending, and is raised where the continuation
-/// stands suspended. Returns the context to swap; null when the continuation never started (it is dropped without being
+/// stands suspended. Returns the stack whose context is to be exchanged; null when the continuation never started (it is dropped without being
 /// entered, and the exception is raised at the resume site) or cannot be resumed.
 ///
 /// # Safety
@@ -454,19 +457,19 @@ pub(crate) unsafe extern "C" fn resume_throw_prepare(
     vmctx: *mut c_void,
     results: *mut ValRaw,
     exception: u64,
-) -> *mut Context {
+) -> *mut Fiber {
     // SAFETY: the caller's promise.
     unsafe { store(vm).collection_point(&[(*fiber).word, exception]) };
     // SAFETY: the caller's promise.
-    let fresh = unsafe { (*fiber).state } == State::Fresh;
+    let fresh = unsafe { (*fiber).is_fresh() };
     if !fresh || planted!(vm, ThrowEntersFresh) {
         // SAFETY: the caller's promise.
-        let context = unsafe { prepare_resumption(vm, fiber, handlers, vmctx, results) };
-        if !context.is_null() && !fresh {
+        let prepared = unsafe { prepare_resumption(vm, fiber, handlers, vmctx, results) };
+        if !prepared.is_null() && !fresh {
             // SAFETY: the caller's promise.
             unsafe { (*vm).pending_exn = exception };
         }
-        return context;
+        return prepared;
     }
     // SAFETY: the caller's promise.
     let (store, header) = unsafe { (store(vm), &mut *fiber) };
@@ -475,7 +478,7 @@ pub(crate) unsafe extern "C" fn resume_throw_prepare(
         return ptr::null_mut();
     }
     // SAFETY: consumed just now, so no reference to it is good.
-    unsafe { store.stacks.release(fiber) };
+    unsafe { store.stacks.release(&mut store.vm, fiber) };
     store.vm.pending_exn = exception;
     store.record(
         EventKind::Unwind {
@@ -519,7 +522,7 @@ pub(crate) unsafe extern "C" fn fiber_finished(
         header.base_frame(),
         "the running stack is not the recorded one"
     );
-    debug_assert_eq!((header.state, header.canary), (State::Running, CANARY));
+    debug_assert_eq!(header.canary, CANARY);
     if !ok && store.vm.pending_exn != 0 && planted!(vm, HostBodyEscapes) {
         store.target = super::unwind::exit(store, super::entry::Status::Exception);
         return &raw const store.target;
@@ -585,7 +588,7 @@ pub(crate) unsafe fn abandon_current(store: &mut StoreInner) {
         unsafe { super::checks::poison_values(fiber) };
     }
     // SAFETY: its reference was consumed when it was resumed.
-    unsafe { store.stacks.release(fiber) };
+    unsafe { store.stacks.release(&mut store.vm, fiber) };
 }
 
 /// Tells the sanitizer, once the walk is over, that the stack on which it began is left for the running one.

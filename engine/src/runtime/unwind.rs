@@ -21,12 +21,8 @@ pub(crate) struct Target {
     pub sp: usize,
     pub fp: usize,
     pub pc: usize,
-    /// rax: a landing pad's exception, or the entry's [`Status`].
-    pub payload0: u64,
-    /// rdx
-    pub payload1: u64,
-    /// rdi: the control word that `stack_switch` receives.
-    pub control: u64,
+    /// rax: a landing pad's exception, a resume site's control word, or the entry's [`Status`].
+    pub payload: u64,
 }
 
 /// A call that an exception can leave through a handler, in a module's code.
@@ -61,6 +57,9 @@ pub(crate) extern "C" fn raise() {
 pub(crate) unsafe extern "C" fn find_target(vm: *mut VmStore, fp: usize) -> *const Target {
     // SAFETY: a `VmStore` is the first field of its `StoreInner`; compiled code of this store called us and waits.
     let store = unsafe { &mut *vm.cast::<StoreInner>() };
+    // The exception may have come to this stack by a switch.
+    // SAFETY: as above.
+    unsafe { super::sanitizer::arrive(vm) };
     let target = if store.vm.pending_exn != 0 {
         // SAFETY: `fp` is a live frame of this activation, as the caller vouches.
         unsafe { find_handler_frame(store, fp) }
@@ -79,8 +78,7 @@ pub(crate) fn exit(store: &mut StoreInner, status: Status) -> Target {
         sp: activation.sp,
         fp: activation.fp,
         pc: activation.pc,
-        payload0: status as u64,
-        ..Target::default()
+        payload: status as u64,
     }
 }
 
@@ -90,7 +88,7 @@ pub(crate) fn exit(store: &mut StoreInner, status: Status) -> Target {
 /// `fp` is a frame of the running stack of `store`'s innermost activation.
 unsafe fn find_handler_frame(store: &mut StoreInner, mut fp: usize) -> Target {
     let exception = store.vm.pending_exn;
-    // For a bug, if it is planted: the frames of a resume's stub and site that are still to be passed by.
+    // For a bug, if it is planted: the frames up to a resume's site that are still to be passed by.
     let mut skipped = 0;
     loop {
         // SAFETY: every frame from here to the host's entry keeps its caller's frame pointer and its return address at its
@@ -114,7 +112,7 @@ unsafe fn find_handler_frame(store: &mut StoreInner, mut fp: usize) -> Target {
                 None,
             );
             if planted!(&store.vm, ResumeSiteSkipped) {
-                skipped = 3;
+                skipped = 2;
             }
         } else if let Some((code, site)) = store.handler_at(return_address)
             && skipped == 0
@@ -124,8 +122,7 @@ unsafe fn find_handler_frame(store: &mut StoreInner, mut fp: usize) -> Target {
                 sp: caller_fp - site.frame_size as usize,
                 fp: caller_fp,
                 pc: code + site.handler as usize,
-                payload0: exception,
-                ..Target::default()
+                payload: exception,
             };
             stack_left(store);
             return target;
@@ -141,7 +138,6 @@ pub(crate) fn returned(context: super::fiber::Context) -> Target {
         sp: context.sp,
         fp: context.fp,
         pc: context.ip,
-        control: Control::RETURN,
-        ..Target::default()
+        payload: Control::RETURN,
     }
 }

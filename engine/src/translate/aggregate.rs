@@ -177,7 +177,7 @@ impl FuncTranslator<'_, '_> {
         let length = self.b.ins().ishl_imm_u(length, 32);
         let header = self.b.ins().bor(type_id, length);
         let store = self.store();
-        let stub = self.env.engine.stubs.object_new();
+        let stub = self.env.engine.stubs.object_new;
         self.runtime_stub_call(stub, &[store, header, bytes])
     }
 

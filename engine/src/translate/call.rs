@@ -10,7 +10,7 @@ use crate::planted::planted;
 use crate::runtime::layout::FuncRef;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{
-    BlockArg, ExceptionTableData, ExceptionTableItem, ExtFuncData, ExternalName,
+    Block, BlockArg, ExceptionTableData, ExceptionTableItem, ExtFuncData, ExternalName,
     FuncRef as ClifFunc, InstBuilder, SigRef, UserExternalName, Value, types,
 };
 use std::mem::offset_of;
@@ -40,6 +40,16 @@ impl FuncTranslator<'_, '_> {
             };
             return self.b.inst_results(call).to_vec();
         };
+        self.emit_try_call(callee, args, Some(pad))
+    }
+
+    /// Calls `callee` by a `try_call`, so that no register survives and exceptions arrive at `pad`, if there is one.
+    pub(super) fn emit_try_call(
+        &mut self,
+        callee: Callee,
+        args: &[Value],
+        pad: Option<Block>,
+    ) -> Vec<Value> {
         let signature = match callee {
             Callee::Direct(func) => self.b.func.dfg.ext_funcs[func].signature,
             Callee::Indirect(signature, _) => signature,
@@ -54,12 +64,11 @@ impl FuncTranslator<'_, '_> {
             .map(BlockArg::TryCallRet)
             .collect();
         let returned_call = self.b.func.dfg.block_call(returned, &return_args);
-        let pad_call = self.b.func.dfg.block_call(pad, &[BlockArg::TryCallExn(0)]);
-        let table = ExceptionTableData::new(
-            signature,
-            returned_call,
-            [ExceptionTableItem::Default(pad_call)],
-        );
+        let handler = pad.map(|pad| {
+            let pad_call = self.b.func.dfg.block_call(pad, &[BlockArg::TryCallExn(0)]);
+            ExceptionTableItem::Default(pad_call)
+        });
+        let table = ExceptionTableData::new(signature, returned_call, handler);
         let table = self.b.func.dfg.exception_tables.push(table);
         match callee {
             Callee::Direct(func) => self.b.ins().try_call(func, args, table),

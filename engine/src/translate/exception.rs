@@ -16,7 +16,6 @@ use crate::runtime::objects::TagInner;
 use crate::runtime::{sanitizer, tracer, unwind};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{Block, InstBuilder, Value, types};
-use cranelift_codegen::isa::CallConv;
 use std::mem::offset_of;
 use wasmparser::Catch;
 
@@ -49,7 +48,7 @@ impl FuncTranslator<'_, '_> {
 
     /// Raises what is pending. What follows is out of reach, but the caller says so: this may stand in a branch of one operator.
     pub(super) fn raise(&mut self) {
-        let signature = self.signature(CallConv::Tail, vec![types::I64], None);
+        let signature = self.stub_signature(1, 0);
         let address = self.iconst(unwind::raise as *const () as usize as u64);
         let store = self.store();
         self.emit_call(Callee::Indirect(signature, address), &[store]);
@@ -74,7 +73,7 @@ impl FuncTranslator<'_, '_> {
         let identity = self.tag(tag);
         let count = self.iconst(count as u64);
         let store = self.store();
-        let stub = self.env.engine.stubs.exn_new();
+        let stub = self.env.engine.stubs.exn_new;
         let exception = self.runtime_stub_call(stub, &[store, identity, count]);
         let base = self.exception_values(exception);
         for (index, value) in values.into_iter().enumerate() {

@@ -40,6 +40,7 @@ pub(crate) use trapping::{LARGE_FRAME, large_frame_entry};
 use crate::compile::EngineInner;
 use crate::compile::signature::{clif_type, slots_size, trusted};
 use crate::compile::trampolines::SLOT_ALIGN_SHIFT;
+use crate::config::OptLevel;
 use crate::error::{Error, Location, Unsupported};
 use crate::module::info::ModuleInfo;
 use crate::planted::planted;
@@ -85,6 +86,9 @@ pub(crate) struct FuncTranslator<'a, 'm> {
     locals: Vec<Variable>,
     reachable: bool,
     vmctx: Value,
+    /// The store's address, in optimised code. A switch gives it back (see [`stubs`](crate::runtime::stubs)), so that code does not
+    /// have to load it through its frame again. Otherwise it is loaded where it is needed.
+    store: Option<Variable>,
     /// The one slot through which this function passes values to and from other stacks, and its size in values.
     payload: Option<(StackSlot, usize)>,
     /// A bug, if it is planted: the length that the first memory has when the function is entered.
@@ -98,7 +102,7 @@ pub(crate) struct FuncTranslator<'a, 'm> {
     callees: HashMap<u32, ClifFunc>,
 }
 
-type SignatureKey = (CallConv, Vec<Type>, Option<Type>);
+type SignatureKey = (CallConv, Vec<Type>, Vec<Type>);
 
 /// Validates `body` and translates it into `func`. Returns `false`, and notes why, if it uses something that is not implemented.
 ///
@@ -141,6 +145,7 @@ pub(crate) fn translate(
         locals: Vec::new(),
         reachable: true,
         vmctx: params[0],
+        store: None,
         payload: None,
         cached_memory_len: None,
         #[cfg(feature = "planted-bugs")]
@@ -148,6 +153,9 @@ pub(crate) fn translate(
         signatures: Vec::new(),
         callees: HashMap::new(),
     };
+    if translator.env.engine.config.opt_level != OptLevel::None {
+        translator.keep_store();
+    }
     translator.check_stack();
     if planted!(in translator.env.engine.config, MemoryLengthCached)
         && translator.env.info.counts.memories > 0
@@ -336,7 +344,18 @@ impl FuncTranslator<'_, '_> {
 
     /// The store's [`VmStore`].
     fn store(&mut self) -> Value {
-        self.vmctx_load_ptr(VMCTX_STORE)
+        match self.store {
+            Some(store) => self.b.use_var(store),
+            None => self.vmctx_load_ptr(VMCTX_STORE),
+        }
+    }
+
+    /// Keeps the store's address in a variable from here on: see [`FuncTranslator::store`].
+    fn keep_store(&mut self) {
+        let store = self.store();
+        let variable = self.b.declare_var(types::I64);
+        self.b.def_var(variable, store);
+        self.store = Some(variable);
     }
 
     /// The payload slot's address, with room for `values` values.
@@ -393,7 +412,8 @@ impl FuncTranslator<'_, '_> {
             .iter()
             .map(|&arg| self.b.func.dfg.value_type(arg))
             .collect();
-        let signature = self.signature(CallConv::SystemV, params, result);
+        let results = result.into_iter().collect();
+        let signature = self.signature(CallConv::SystemV, params, results);
         let address = self.iconst(address as u64);
         let call = self.b.ins().call_indirect(signature, address, args);
         self.b.inst_results(call).first().copied()
@@ -402,25 +422,21 @@ impl FuncTranslator<'_, '_> {
     /// Calls a stub that raises what is pending when its runtime function fails. That can only be something that no
     /// `try_table` catches, so this is never a `try_call`.
     fn runtime_stub_call(&mut self, address: usize, args: &[Value]) -> Value {
-        let signature = self.stub_signature(args.len());
+        let signature = self.stub_signature(args.len(), 1);
         let address = self.iconst(address as u64);
         let call = self.b.ins().call_indirect(signature, address, args);
         self.b.inst_results(call)[0]
     }
 
-    /// The signature of stubs: 64-bit words, and one as the result.
-    fn stub_signature(&mut self, params: usize) -> SigRef {
-        self.signature(CallConv::Tail, vec![types::I64; params], Some(types::I64))
+    /// The signature of a stub: 64-bit words.
+    fn stub_signature(&mut self, params: usize, results: usize) -> SigRef {
+        let words = |count| vec![types::I64; count];
+        self.signature(CallConv::Tail, words(params), words(results))
     }
 
     /// A signature, imported once a function.
-    fn signature(
-        &mut self,
-        convention: CallConv,
-        params: Vec<Type>,
-        result: Option<Type>,
-    ) -> SigRef {
-        let key = (convention, params, result);
+    fn signature(&mut self, convention: CallConv, params: Vec<Type>, results: Vec<Type>) -> SigRef {
+        let key = (convention, params, results);
         if let Some((_, known)) = self.signatures.iter().find(|(known, _)| *known == key) {
             return *known;
         }
@@ -428,7 +444,9 @@ impl FuncTranslator<'_, '_> {
         signature
             .params
             .extend(key.1.iter().copied().map(AbiParam::new));
-        signature.returns.extend(result.map(AbiParam::new));
+        signature
+            .returns
+            .extend(key.2.iter().copied().map(AbiParam::new));
         let imported = self.b.import_signature(signature);
         self.signatures.push((key, imported));
         imported

@@ -1,7 +1,8 @@
 //! The stack-switching instructions.
 //!
 //! A site checks its continuation, writes the values straight to where the other side will read them, and calls a stub, as
-//! it would call any function: an exception arrives at the innermost landing pad. Values travel without a copy between: a
+//! it would call any function, but by a `try_call` always, since no register survives a switch: an exception arrives at the innermost
+//! landing pad. Values travel without a copy between: a
 //! suspended stack's payload slot is at once where its tag's parameters are and where the results of the suspension will be.
 
 use super::FuncTranslator;
@@ -12,7 +13,8 @@ use crate::error::TrapKind;
 use crate::planted::planted;
 use crate::runtime::fiber::{ClauseKind, Control, Fiber, HandlerClause, HandlerList, SLOT_MASK};
 use crate::runtime::layout::{SLOT, VmStore};
-use crate::runtime::tracer;
+use crate::runtime::stacks::stride;
+use crate::runtime::{sanitizer, tracer};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, Type, Value, types};
 use std::mem::offset_of;
@@ -36,7 +38,7 @@ impl FuncTranslator<'_, '_> {
             offset_of!(VmStore, fiber_bias) as i32,
         );
         let slot = self.b.ins().band_imm_u(reference, SLOT_MASK as i64);
-        let stride = self.env.engine.config.fiber_stack_size as i64;
+        let stride = stride(self.env.engine.config.fiber_stack_size) as i64;
         let distance = self.b.ins().imul_imm_u(slot, stride);
         let fiber = self.b.ins().iadd(bias, distance);
         let current =
@@ -75,11 +77,21 @@ impl FuncTranslator<'_, '_> {
         }
     }
 
-    /// Calls a stub that may run other stacks, so that an exception can arrive from there.
-    fn stub_call(&mut self, address: usize, args: &[Value]) -> Value {
-        let signature = self.stub_signature(args.len());
+    /// Calls a stub that switches stacks, so that an exception can arrive from there. The last of the results is the store's address,
+    /// see [`FuncTranslator::store`].
+    fn switch_call(&mut self, address: usize, args: &[Value], results: usize) -> Vec<Value> {
+        let signature = self.stub_signature(args.len(), results);
         let address = self.iconst(address as u64);
-        self.emit_call(Callee::Indirect(signature, address), args)[0]
+        let pad = self.landing_pad();
+        let results = self.emit_try_call(Callee::Indirect(signature, address), args, pad);
+        if let (Some(variable), Some(&store)) = (self.store, results.last()) {
+            self.b.def_var(variable, store);
+        }
+        if sanitizer::ENABLED {
+            let store = self.store();
+            self.runtime_call(sanitizer::arrive as *const () as usize, &[store], None);
+        }
+        results
     }
 
     /// `cont.new`
@@ -91,7 +103,7 @@ impl FuncTranslator<'_, '_> {
         let num_results = self.iconst(ty.results().len() as u64);
         let store = self.store();
         let vmctx = self.vmctx;
-        let stub = self.env.engine.stubs.cont_new();
+        let stub = self.env.engine.stubs.cont_new;
         let reference = self.runtime_stub_call(stub, &[store, vmctx, func, capacity, num_results]);
         if let Some(site) = self.trace_site(&[]) {
             self.runtime_call(
@@ -112,7 +124,7 @@ impl FuncTranslator<'_, '_> {
         let buffer = self.give(fiber, &values);
         let store = self.store();
         let count = self.iconst(given as u64);
-        let stub = self.env.engine.stubs.cont_bind();
+        let stub = self.env.engine.stubs.cont_bind;
         let bound = self.runtime_stub_call(stub, &[store, fiber, count]);
         if let Some(site) = self.trace_site(&self.cont_func(from).params()[..given]) {
             let trace = tracer::trace_bind as *const () as usize;
@@ -133,8 +145,8 @@ impl FuncTranslator<'_, '_> {
             let trace = tracer::trace_resume as *const () as usize;
             self.runtime_call(trace, &[store, site, reference, buffer], None);
         }
-        let stub = self.env.engine.stubs.resume();
-        self.run_continuation(stub, fiber, table, &ty, None);
+        let stub = self.env.engine.stubs.resume;
+        self.run_continuation(stub, fiber, table, &ty, reference);
     }
 
     /// `resume_throw`
@@ -174,28 +186,31 @@ impl FuncTranslator<'_, '_> {
             self.runtime_call(trace, &[store, site, reference, exception], None);
         }
         let ty = self.cont_func(type_index);
-        let stub = self.env.engine.stubs.resume_throw();
-        self.run_continuation(stub, fiber, table, &ty, Some(exception));
+        let stub = self.env.engine.stubs.resume_throw;
+        self.run_continuation(stub, fiber, table, &ty, exception);
     }
 
-    /// Runs a continuation under the handlers in `table`, and goes on with its results or at a clause's label.
+    /// Runs a continuation under the handlers in `table`, and goes on with its results or at a clause's label. `last` is the last
+    /// parameter of `stub`.
     fn run_continuation(
         &mut self,
         stub: usize,
         fiber: Value,
         table: &ResumeTable,
         ty: &FuncType,
-        exception: Option<Value>,
+        last: Value,
     ) {
         let handlers = self.handler_list(table);
         let store = self.store();
         let results = self.payload_address(ty.results().len());
         let vmctx = self.vmctx;
-        let mut args = vec![store, fiber, handlers, vmctx, results];
-        args.extend(exception);
-        let control = self.stub_call(stub, &args);
+        let args = [store, fiber, handlers, vmctx, results, last];
+        let arrived = self.switch_call(stub, &args, 4);
+        let &[control, captured, payload, _] = &*arrived else {
+            unreachable!("four words arrive at a resume site")
+        };
 
-        self.dispatch(control, table);
+        self.dispatch(control, captured, payload, table);
         if let Some(site) = self.trace_site(ty.results()) {
             let trace = tracer::trace_return as *const () as usize;
             self.runtime_call(trace, &[store, site, results], None);
@@ -206,7 +221,7 @@ impl FuncTranslator<'_, '_> {
 
     /// Goes on behind the resume site if `control` says that the continuation returned, else at the label of the clause that it
     /// names. Anything else is a bug.
-    fn dispatch(&mut self, control: Value, table: &ResumeTable) {
+    fn dispatch(&mut self, control: Value, captured: Value, payload: Value, table: &ResumeTable) {
         let labels: Vec<_> = table
             .handlers
             .iter()
@@ -240,30 +255,17 @@ impl FuncTranslator<'_, '_> {
             self.b.seal_block(here);
             self.b.seal_block(next);
             self.b.switch_to_block(here);
-            self.handle_suspension(tag, label);
+            self.handle_suspension(tag, label, captured, payload);
             self.b.switch_to_block(next);
         }
         let wrong = self.icmp_imm(IntCC::NotEqual, control, last);
         self.b.ins().trapnz(wrong, internal_error());
-        self.handle_suspension(last_tag, last_label);
+        self.handle_suspension(last_tag, last_label, captured, payload);
         self.b.switch_to_block(returned);
     }
 
     /// Branches to the label of a clause with a suspension's values and its continuation.
-    fn handle_suspension(&mut self, tag: u32, label: u32) {
-        let store = self.store();
-        let payload = self.b.ins().load(
-            types::I64,
-            trusted(),
-            store,
-            offset_of!(VmStore, payload) as i32,
-        );
-        let captured = self.b.ins().load(
-            types::I64,
-            trusted(),
-            store,
-            offset_of!(VmStore, suspended) as i32,
-        );
+    fn handle_suspension(&mut self, tag: u32, label: u32, captured: Value, payload: Value) {
         let types = self.tag_params(tag);
         let types = self.clif_types(&types);
         let height = self.stack.len();
@@ -324,8 +326,8 @@ impl FuncTranslator<'_, '_> {
         let none = self.iconst(0);
         self.trace_suspension(&params, identity, none, payload);
         let store = self.store();
-        let stub = self.env.engine.stubs.suspend();
-        self.stub_call(stub, &[store, identity, payload]);
+        let stub = self.env.engine.stubs.suspend;
+        self.switch_call(stub, &[store, identity, payload], 1);
         let types = self.clif_types(&results);
         self.load_values(&types, payload);
     }
@@ -348,8 +350,12 @@ impl FuncTranslator<'_, '_> {
         self.trace_suspension(params, identity, reference, buffer);
         let store = self.store();
         let count = self.iconst(params.len() as u64);
-        let stub = self.env.engine.stubs.switch();
-        self.stub_call(stub, &[store, fiber, identity, payload, count]);
+        let stub = self.env.engine.stubs.switch;
+        self.switch_call(
+            stub,
+            &[store, fiber, identity, payload, count, reference],
+            1,
+        );
         let types = self.clif_types(received.params());
         self.load_values(&types, payload);
     }

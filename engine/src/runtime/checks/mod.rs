@@ -19,7 +19,7 @@ const DEPTH: usize = 256;
 pub(crate) const POISON: u8 = 0xd5;
 
 impl StoreInner {
-    fn checks(&self) -> bool {
+    pub(crate) fn checks(&self) -> bool {
         self.engine.config().check_switches
     }
 
@@ -92,7 +92,7 @@ fn running(pool: &StackPool, current: *mut Fiber, home: *mut Fiber, sp: usize) {
         fiber = header.parent;
         depth += 1;
         assert!(
-            depth <= pool.live(),
+            depth <= pool.used() as usize,
             "the chain of running stacks is a circle"
         );
     }
@@ -129,7 +129,7 @@ fn captured(pool: &StackPool, outermost: *mut Fiber, values: usize) {
         fiber = header(pool, fiber, &[State::Suspended]).parent;
         depth += 1;
         assert!(
-            depth <= pool.live(),
+            depth <= pool.used() as usize,
             "the chain of stack {:#x} does not lead back to it",
             named.word
         );
