@@ -5,13 +5,14 @@
 # usage: ci/fuzz-smoke.sh [RUNS]
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. ci/fuzzing.sh
 runs=${1:-400}
 
 if ! cargo fuzz --version >/dev/null 2>&1; then
   cargo install cargo-fuzz --version 0.13.2 --locked
 fi
 export RUSTC_WRAPPER="$PWD/ci/rustc-coverage-where-it-counts.sh"
-for target in differential compile oracle oracle_bytes wasmi api; do
+for target in $(fuzz_targets); do
   work=$(mktemp -d)
   trap 'rm -rf "$work"' EXIT
   mkdir -p "$work/corpus" "$work/artifacts"
