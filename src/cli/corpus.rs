@@ -5,15 +5,16 @@ use clap::Args;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use switchback::fuzzing::Strategy;
+use switchback::fuzzing::{MutantShare, Strategy};
 use switchback::generate::Features;
 use switchback::observe::Digest;
 
 /// The options that say how cases come about.
 #[derive(Args, Clone, Debug)]
 pub struct Cases {
-    /// How many cases of a hundred are mutants of cases that showed something new [default: 50; 0 with engines that do not
-    /// switch stacks, whose cases have no plan to mutate].
+    /// How many cases of a hundred are mutants of cases that showed something new [default: as what showed more new behaviours a
+    /// case in the last generations of 256, generated cases or mutants, is worth; none with engines that do not switch stacks, whose
+    /// cases have no plan to mutate].
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
     mutate: Option<u8>,
     /// Generate all cases: the same as --mutate 0.
@@ -25,20 +26,17 @@ pub struct Cases {
     corpus: Option<PathBuf>,
 }
 
-/// Mutants of a hundred cases, if nothing else is said.
-const MUTANTS: u8 = 50;
-
 impl Cases {
     /// What the options say of cases with these features. The folder of the corpus is made if it is not there.
     pub fn strategy(&self, features: Features) -> anyhow::Result<Strategy> {
         let mutants = match self.mutate {
-            _ if self.no_mutate => 0,
+            _ if self.no_mutate => MutantShare::Percent(0),
             Some(1..) if !features.stack_switching => {
                 bail!("--mutate: cases without stack switching have no plan to mutate");
             }
-            Some(mutants) => mutants,
-            None if features.stack_switching => MUTANTS,
-            None => 0,
+            Some(percent) => MutantShare::Percent(percent),
+            None if features.stack_switching => MutantShare::ByYield,
+            None => MutantShare::Percent(0),
         };
         let given = match &self.corpus {
             Some(folder) => modules(folder)?,

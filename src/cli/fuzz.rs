@@ -367,8 +367,10 @@ fn table(summary: &Summary, findings: &[Written]) -> String {
     row(
         "corpus",
         format!(
-            "{} cases, {} behaviours",
-            summary.corpus, summary.behaviours
+            "{} cases, {} behaviours, {} by mutants first",
+            summary.corpus,
+            summary.behaviours,
+            Share(summary.behaviours_by_mutants, summary.behaviours)
         ),
     );
     let stages = &summary.stages;

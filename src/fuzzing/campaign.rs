@@ -279,7 +279,6 @@ impl Folding<'_> {
     ) -> Result<(), Lost> {
         let index = self.summary.executions;
         self.summary.add(report);
-        self.summary.mutants += u64::from(matches!(origin, Origin::Mutant { .. }));
         if let Some(finding) = &report.finding {
             progress.found(&Found {
                 index,
@@ -288,16 +287,20 @@ impl Folding<'_> {
                 finding,
             })?;
         }
-        let features = self.strategy.features;
-        let kept = self.corpus.add(report, || origin.module(features));
-        if let (true, false) = (kept, matches!(origin, Origin::Given { .. })) {
+        let new = self.corpus.add(report, origin, self.strategy.features);
+        if let Origin::Mutant { .. } = origin {
+            self.summary.mutants += 1;
+            self.summary.behaviours_by_mutants += new;
+        }
+        if new > 0 && !matches!(origin, Origin::Given { .. }) {
             progress.kept(self.corpus.entries().last().map_or(&[], |wasm| wasm))?;
         }
         self.summary.corpus = self.corpus.entries().len() as u64;
         self.summary.behaviours = self.corpus.behaviours() as u64;
         if self.summary.executions.is_multiple_of(GENERATION) {
             let generation = self.summary.executions / GENERATION;
-            self.board.publish(generation, self.corpus.generation());
+            let corpus = self.corpus.generation(self.strategy.mutants);
+            self.board.publish(generation, corpus);
         }
         Ok(())
     }
@@ -306,6 +309,7 @@ impl Folding<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fuzzing::corpus::Share;
     use crate::generate::Features;
 
     /// An executor whose reports are made from the seed alone.
@@ -415,7 +419,7 @@ mod tests {
         let modules = (0..given).map(|module| vec![module as u8; 3].into());
         let strategy = Strategy {
             features: Features::default(),
-            mutants: 60,
+            mutants: Share::Percent(60),
             given: modules.collect(),
         };
         let limits = Limits {

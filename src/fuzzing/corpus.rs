@@ -17,13 +17,23 @@ pub(super) const GENERATION: u64 = 256;
 /// Most bytes of a mutant: a few times what a module has on average, so that a campaign stays as quick as it is.
 const MAX_SIZE: usize = 8 << 10;
 
+/// Which part of the cases are mutants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Share {
+    /// So many of a hundred.
+    Percent(u8),
+    /// Nine in ten, while mutants show more new behaviours a case than generated ones do, and one in ten while they show less. It
+    /// is what showed more in the last generations, so the corpus never costs much where the generator has still more to offer.
+    ByYield,
+}
+
 /// How the cases of a campaign come about.
 #[derive(Clone, Debug)]
 pub struct Strategy {
     /// What cases use: what all engines can do.
     pub features: Features,
-    /// How many cases of a hundred are mutants of cases in the corpus, once there are some. The others are generated.
-    pub mutants: u8,
+    /// Which part of the cases are mutants of cases in the corpus, once there are some. The others are generated.
+    pub mutants: Share,
     /// Cases from an earlier corpus, which are run first.
     pub given: Vec<Arc<[u8]>>,
 }
@@ -33,7 +43,7 @@ impl Strategy {
     pub fn generate(features: Features) -> Strategy {
         Strategy {
             features,
-            mutants: 0,
+            mutants: Share::Percent(0),
             given: Vec::new(),
         }
     }
@@ -98,30 +108,55 @@ impl Origin {
     }
 }
 
-/// What the corpus held at the end of a generation.
-pub(super) type Generation = Arc<Vec<Arc<[u8]>>>;
+/// What the corpus was at the end of a generation.
+#[derive(Clone, Default)]
+pub(super) struct Generation {
+    entries: Arc<Vec<Arc<[u8]>>>,
+    /// How many of a hundred cases of the next generation are mutants.
+    mutants: u8,
+}
 
 /// The corpus of a campaign.
 #[derive(Default)]
 pub(super) struct Corpus {
     entries: Vec<Arc<[u8]>>,
     seen: BTreeSet<Behaviour>,
+    /// Of generated cases, and of mutants.
+    yields: [Yield; 2],
+}
+
+/// What cases of one kind showed in the last generations, those before weighing half as much each time.
+#[derive(Clone, Copy, Default)]
+struct Yield {
+    cases: u64,
+    new: u64,
 }
 
 impl Corpus {
     /// Takes the report of the next case; a case that showed something new is kept. A case with a finding shows a bug, and one
     /// that was discarded or cut shows a limit: what is made of them would mostly show the same.
-    pub(super) fn add(&mut self, report: &CaseReport, module: impl FnOnce() -> Vec<u8>) -> bool {
-        if report.finding.is_some() || report.discard.is_some() || report.cut {
-            return false;
+    ///
+    /// The answer is how many behaviours were new.
+    pub(super) fn add(&mut self, report: &CaseReport, origin: &Origin, features: Features) -> u64 {
+        let mut new = 0;
+        if report.finding.is_none() && report.discard.is_none() && !report.cut {
+            let before = self.seen.len();
+            self.seen.extend(&report.behaviours);
+            new = (self.seen.len() - before) as u64;
         }
-        let before = self.seen.len();
-        self.seen.extend(&report.behaviours);
-        let is_new = self.seen.len() > before;
-        if is_new {
-            self.entries.push(module().into());
+        if new > 0 {
+            self.entries.push(origin.module(features).into());
         }
-        is_new
+        let kind = match origin {
+            Origin::Seed(_) => Some(0),
+            Origin::Mutant { .. } => Some(1),
+            Origin::Given { .. } => None,
+        };
+        if let Some(kind) = kind {
+            self.yields[kind].cases += 1;
+            self.yields[kind].new += new;
+        }
+        new
     }
 
     pub(super) fn entries(&self) -> &[Arc<[u8]>] {
@@ -133,8 +168,24 @@ impl Corpus {
         self.seen.len()
     }
 
-    pub(super) fn generation(&self) -> Generation {
-        Arc::new(self.entries.clone())
+    /// Ends a generation.
+    pub(super) fn generation(&mut self, share: Share) -> Generation {
+        let [generated, mutants] = self.yields;
+        let mutants = match share {
+            Share::Percent(percent) => percent,
+            // Half, until both have been seen.
+            Share::ByYield if generated.cases == 0 || mutants.cases == 0 => 50,
+            Share::ByYield if mutants.new * generated.cases > generated.new * mutants.cases => 90,
+            Share::ByYield => 10,
+        };
+        for kind in &mut self.yields {
+            kind.cases /= 2;
+            kind.new /= 2;
+        }
+        Generation {
+            entries: Arc::new(self.entries.clone()),
+            mutants,
+        }
     }
 }
 
@@ -150,14 +201,68 @@ pub(super) fn origin(strategy: &Strategy, index: u64, seed: u64, corpus: &Genera
     // Not the seed itself: it is what the mutation is drawn from.
     let mut draws = (0u64..).map(|draw| xxh3_64_with_seed(&draw.to_le_bytes(), seed));
     let mut below = |bound: usize| draws.next().map_or(0, |draw| draw as usize % bound);
-    if corpus.is_empty() || below(100) >= usize::from(strategy.mutants) {
+    let entries = &corpus.entries;
+    if entries.is_empty() || below(100) >= usize::from(corpus.mutants) {
         return Origin::Seed(seed);
     }
-    let mut entry = || corpus[below(corpus.len())].clone();
+    let mut entry = || entries[below(entries.len())].clone();
     let (parent, other) = (entry(), entry());
     Origin::Mutant {
         parent,
         other: (below(5) == 0).then_some(other),
         seed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(behaviours: impl IntoIterator<Item = Behaviour>) -> CaseReport {
+        CaseReport {
+            behaviours: behaviours.into_iter().collect(),
+            ..CaseReport::default()
+        }
+    }
+
+    fn mutant(seed: u64) -> Origin {
+        Origin::Mutant {
+            parent: case_module(0, Features::default()).into(),
+            other: None,
+            seed,
+        }
+    }
+
+    #[test]
+    fn what_shows_more_gets_more_cases() {
+        let features = Features::default();
+        let mut corpus = Corpus::default();
+        assert_eq!(corpus.generation(Share::ByYield).mutants, 50);
+        corpus.add(&report(0..5), &Origin::Seed(1), features);
+        corpus.add(&report(0..7), &mutant(2), features);
+        assert_eq!(corpus.generation(Share::ByYield).mutants, 10);
+        // What was before counts half.
+        for seed in 0..4 {
+            corpus.add(&report([]), &Origin::Seed(seed), features);
+            corpus.add(&report([100 + seed as u32]), &mutant(seed), features);
+        }
+        assert_eq!(corpus.generation(Share::ByYield).mutants, 90);
+        assert_eq!(corpus.generation(Share::Percent(33)).mutants, 33);
+    }
+
+    #[test]
+    fn what_shows_nothing_new_or_a_limit_is_not_kept() {
+        let features = Features::default();
+        let mut corpus = Corpus::default();
+        assert_eq!(corpus.add(&report([1, 2]), &Origin::Seed(1), features), 2);
+        assert_eq!(corpus.add(&report([2]), &Origin::Seed(2), features), 0);
+        let cut = CaseReport {
+            cut: true,
+            ..report([3])
+        };
+        assert_eq!(corpus.add(&cut, &Origin::Seed(3), features), 0);
+        assert_eq!(corpus.entries().len(), 1);
+        assert_eq!(corpus.entries()[0][..], case_module(1, features));
+        assert_eq!(corpus.behaviours(), 2);
     }
 }

@@ -29,7 +29,7 @@ pub(crate) use case::INSTRUCTION_BOUND;
 pub use case::{
     CaseReport, CaseRunner, Compared, DRAWN, Finding, Nanoseconds, Stages, case_module, is_traced,
 };
-pub use corpus::{Origin, Strategy};
+pub use corpus::{Origin, Share as MutantShare, Strategy};
 pub(crate) use crossing::crossings;
 pub use crossing::{KINDS, WAYS};
 pub use instruction::Instruction;

@@ -23,6 +23,8 @@ pub struct Summary {
     pub corpus: u64,
     /// The number of different behaviours: pairs of consecutive events, and ends of calls, with their circumstances.
     pub behaviours: u64,
+    /// How many of them a mutant showed first.
+    pub behaviours_by_mutants: u64,
     /// The number of cases with a finding.
     pub divergences: u64,
     /// The number of findings of each signature: likely one bug each.
@@ -250,12 +252,13 @@ impl Serialize for Summary {
                 (reason, entry)
             })
             .collect();
-        let mut object = serializer.serialize_struct("Summary", 24)?;
+        let mut object = serializer.serialize_struct("Summary", 25)?;
         object.serialize_field("seed", &self.seed)?;
         object.serialize_field("executions", &self.executions)?;
         object.serialize_field("mutants", &self.mutants)?;
         object.serialize_field("corpus", &self.corpus)?;
         object.serialize_field("behaviours", &self.behaviours)?;
+        object.serialize_field("behaviours_by_mutants", &self.behaviours_by_mutants)?;
         object.serialize_field("divergences", &self.divergences)?;
         object.serialize_field("groups", &self.groups_with_counts())?;
         object.serialize_field("discarded", &self.discarded())?;
