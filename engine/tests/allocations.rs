@@ -1,8 +1,8 @@
-//! A continuation on a warm pool costs no allocation, however its switches do their bookkeeping.
+//! What costs no allocation: a continuation on a warm pool, however its switches do their bookkeeping, and calls with few values.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use switchback_engine::{Config, Engine, Instance, Module, Store};
+use switchback_engine::{Config, Engine, Func, FuncType, Instance, Module, Store, Val, ValType};
 
 struct Counting;
 
@@ -75,4 +75,29 @@ fn continuations_allocate_nothing_on_a_warm_pool() {
         drop(store);
         assert!(before > 0, "the allocator counts");
     }
+}
+
+#[test]
+fn few_values_are_handed_over_without_an_allocation() {
+    let engine = Engine::new(&Config::new()).expect("the engine can be made");
+    let bytes = wat::parse_str(
+        r#"(module (import "" "" (func $host (param i32) (result i32)))
+          (func (export "run") (param i32) (result i32) (call $host (local.get 0))))"#,
+    )
+    .expect("the text parses");
+    let module = Module::new(&engine, &bytes).expect("the module compiles");
+    let mut store = Store::new(&engine, ());
+    let ty = FuncType::new([ValType::I32], [ValType::I32]);
+    let host = Func::new(&mut store, ty, |_, params, results| {
+        results[0] = params[0];
+        Ok(())
+    });
+    let instance = Instance::new(&mut store, &module, &[host.into()]).expect("the import fits");
+    let run = instance.get_func(&store, "run").expect("it is exported");
+    let mut results = [Val::I32(0)];
+    let before = COUNT.get();
+    run.call(&mut store, &[Val::I32(7)], &mut results)
+        .expect("it returns");
+    assert_eq!(COUNT.get() - before, 0);
+    assert!(matches!(results, [Val::I32(7)]));
 }

@@ -9,6 +9,7 @@ use crate::runtime::host::{HostFunc, HostParts};
 use crate::runtime::layout::{FuncRef, ValRaw};
 use crate::runtime::store::StoreInner;
 use crate::types::{FuncType, ValType};
+use smallvec::{SmallVec, smallvec};
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
@@ -135,7 +136,8 @@ impl Func {
             )));
         }
         let inner = store.inner_mut().0;
-        let mut values = vec![ValRaw::ZERO; params.len().max(results.len())];
+        let mut values: SmallVec<[_; FEW]> =
+            smallvec![ValRaw::ZERO; params.len().max(results.len())];
         for ((ty, param), raw) in ty.params().iter().zip(params).zip(&mut values) {
             *raw = param.to_raw(inner, ty)?;
         }
@@ -154,6 +156,9 @@ impl Func {
     }
 }
 
+/// So many values are handed over without an allocation, which would take longer than the rest of a call.
+const FEW: usize = 4;
+
 /// A host function that works on values, as [`Func::new`] describes.
 pub(crate) fn untyped_parts<T: 'static, F>(ty: FuncType, closure: Arc<F>) -> HostParts
 where
@@ -164,10 +169,11 @@ where
         let params = erased_type.params().iter().zip(&*values);
         // SAFETY: a host function runs while its store's code waits for it, and nothing else refers to the store; the
         // arguments are of its parameter types.
-        let args: Vec<_> = params
+        let args: SmallVec<[_; FEW]> = params
             .map(|(ty, raw)| unsafe { Val::from_raw(&*store, *raw, ty) })
             .collect();
-        let mut results: Vec<Val> = erased_type.results().iter().map(placeholder).collect();
+        let results = erased_type.results().iter().map(placeholder);
+        let mut results: SmallVec<[Val; FEW]> = results.collect();
         // SAFETY: as above, and this store's data is a `T`: the function is created in stores of `T` only.
         closure(unsafe { Caller::new(store) }, &args, &mut results)?;
         // SAFETY: as above; the `Caller` is gone.

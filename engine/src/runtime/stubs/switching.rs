@@ -1,90 +1,10 @@
-//! The stubs that compiled code calls to switch stacks, in machine code by hand.
-//!
-//! A stub does the bookkeeping of its instruction, exchanges the state of its *caller* with the one in a stack's context, and
-//! jumps to where that one goes on. So it has no frame of its own that would be suspended, and a context always holds the
-//! state of a site in compiled code: its frame pointer, its stack pointer and the return address of its call, by which an
-//! exception finds the site's landing pad. Two things make that quick:
-//!
-//! * Nobody returns to a site by `ret`. A processor predicts that a `ret` goes back to the last `call`, which after a switch is
-//!   one on the other stack, so each would be mispredicted; an indirect jump is predicted by where it went before.
-//! * Nothing is saved. Sites call by `try_call`, behind which Cranelift takes every register for lost, and so keeps what it
-//!   still needs in the site's frame (where the collector finds it).
-//!
-//! Every stub is there twice. The `*_runtime` one asks a function of [`switch`] to do the bookkeeping, which also traces,
-//! checks, collects and plants bugs. The other one does the same where nothing of that is asked for (see
-//! [`Config::inlines_switches`](crate::Config)), without a call; what it cannot do it leaves to the first, before it has
-//! changed anything.
-//!
-//! Parameters are words, in rdi, rsi, rdx, rcx, r8 and r9 (Cranelift's Tail convention). What arrives at a resume site is its
-//! results: the control word in rax, for a suspension the continuation in rcx and the address of its values in rdx, and the store in
-//! rsi. At a suspended site the store arrives in rax, beside the values in its payload slot, or an exception.
-//!
-//! (The store, because a site that had to find it through its frame would wait for the new stack pointer first, and the next
-//! switch, which begins with the store, for that. The time of a switch is that of the longest chain of loads that wait for each
-//! other, much more than that of its instructions.)
+//! The stubs that switch stacks.
 
-use super::entry::Activation;
-use super::fiber::{
-    Fiber, GENERATION, HandlerList, StartFrame, State, StubClause, switchback_fiber_start,
-};
-use super::layout::{SLOT, VmStore};
-use super::stacks::START_RESERVE;
-use super::{aggregate, exn, switch, unwind};
-use crate::config::Config;
-#[cfg(feature = "planted-bugs")]
-use crate::planted::planted;
+use super::super::entry::Activation;
+use super::super::fiber::{Fiber, GENERATION, HandlerList, StubClause, switchback_fiber_start};
+use super::super::layout::{SLOT, VmStore};
+use super::super::{switch, unwind};
 use std::mem::offset_of;
-
-/// Addresses of the stubs of an engine.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Stubs {
-    /// (store, fiber, handlers, vmctx, results, reference) → (control, continuation, payload, store). Switches.
-    pub resume: usize,
-    /// (store, fiber, handlers, vmctx, results, exception) → (control, continuation, payload, store). Switches.
-    pub resume_throw: usize,
-    /// (store, tag, payload) → store. Switches.
-    pub suspend: usize,
-    /// (store, target, tag, payload, count, reference) → store. Switches.
-    pub switch: usize,
-    /// (store, vmctx, func, capacity, results) → reference
-    pub cont_new: usize,
-    /// (store, fiber, count) → reference
-    pub cont_bind: usize,
-    /// (store, tag, count) → exception
-    pub exn_new: usize,
-    /// (store, header, bytes) → object
-    pub object_new: usize,
-}
-
-impl Stubs {
-    /// The stubs that do their bookkeeping themselves, or those that ask the runtime.
-    pub fn new(config: &Config) -> Stubs {
-        let inlined = config.inlines_switches();
-        let choose = |own: extern "C" fn(), runtime: extern "C" fn()| {
-            (if inlined { own } else { runtime }) as *const () as usize
-        };
-        #[cfg(feature = "planted-bugs")]
-        let resume = match planted!(in config, LimitKept) {
-            true => resume_keeping_limit,
-            false => resume,
-        };
-        #[cfg(feature = "planted-bugs")]
-        let suspend = match planted!(in config, InlinedReferenceReused) {
-            true => suspend_reusing_reference,
-            false => suspend,
-        };
-        Stubs {
-            resume: choose(resume, resume_runtime),
-            resume_throw: choose(resume_throw, resume_throw_runtime),
-            suspend: choose(suspend, suspend_runtime),
-            switch: choose(switch, switch_runtime),
-            cont_new: choose(cont_new, cont_new_runtime),
-            cont_bind: choose(cont_bind, cont_bind_runtime),
-            exn_new: exn_new as *const () as usize,
-            object_new: object_new as *const () as usize,
-        }
-    }
-}
 
 /// Exchanges the caller's state with that in the context of the stack whose header is in register `$fiber`. What remains is to
 /// jump to r11. Changes r8 and r10.
@@ -203,54 +123,11 @@ macro_rules! outwards {
     };
 }
 
-/// Calls a function of the runtime that takes the stub's parameters, and raises what is pending at the site if it returns null.
-/// Then rax is what it has returned, rdi is still the store, and the stack is as it was at the beginning.
-macro_rules! ask_runtime {
-    () => {
-        ".cfi_startproc
-         push rbp
-         .cfi_def_cfa_offset 16
-         .cfi_offset 6, -16
-         mov rbp, rsp
-         .cfi_def_cfa_register 6
-         push rdi
-         push rdi
-         call {function}
-         pop rdi
-         pop rdi
-         pop rbp
-         .cfi_def_cfa 7, 8
-         test rax, rax
-         jz {raise}"
-    };
-}
-
-/// Loads the `word` of the stack in r9 into rcx. That it is likely to be the one that was resumed last lets the processor go on
-/// with the guess instead of waiting for `current` and then for the word. Needs [`unlikely_word`] at a place that control does not
-/// fall into.
-macro_rules! word {
-    () => {
-        "mov rcx, [rdi + {likely_word}]
-         cmp rcx, [r9 + {word}]
-         jne 9f
-         12:"
-    };
-}
-
-/// See [`word`].
-macro_rules! unlikely_word {
-    () => {
-        "9:
-         mov rcx, [r9 + {word}]
-         jmp 12b"
-    };
-}
-
 /// (store, fiber, handlers, vmctx, results, reference). `before` and `after` the bookkeeping there may be a bug.
 macro_rules! resume {
     ($name:ident $(, $before:literal, $after:literal)?) => {
         #[unsafe(naked)]
-        extern "C" fn $name() {
+        pub(super) extern "C" fn $name() {
             core::arch::naked_asm!(
                 "mov rax, r9",
                 $($before,)?
@@ -294,7 +171,7 @@ resume!(
 );
 
 #[unsafe(naked)]
-extern "C" fn resume_runtime() {
+pub(super) extern "C" fn resume_runtime() {
     core::arch::naked_asm!(
         ask_runtime!(),
         exchange!("rax"),
@@ -311,7 +188,7 @@ extern "C" fn resume_runtime() {
 
 /// (store, fiber, handlers, vmctx, results, exception)
 #[unsafe(naked)]
-extern "C" fn resume_throw() {
+pub(super) extern "C" fn resume_throw() {
     core::arch::naked_asm!(
         // A continuation that never started is not entered.
         "lea rax, [rip + {start}]",
@@ -347,7 +224,7 @@ extern "C" fn resume_throw() {
 }
 
 #[unsafe(naked)]
-extern "C" fn resume_throw_runtime() {
+pub(super) extern "C" fn resume_throw_runtime() {
     core::arch::naked_asm!(
         ask_runtime!(),
         exchange!("rax"),
@@ -373,7 +250,7 @@ extern "C" fn resume_throw_runtime() {
 macro_rules! suspend {
     ($name:ident $(, $bug:literal, $generation:ident = $value:expr)?) => {
         #[unsafe(naked)]
-        extern "C" fn $name() {
+        pub(super) extern "C" fn $name() {
             core::arch::naked_asm!(
                 find!("rsi"),
                 "mov eax, [r10 + {control} - {clause_size}]",
@@ -429,7 +306,7 @@ suspend!(
 );
 
 #[unsafe(naked)]
-extern "C" fn suspend_runtime() {
+pub(super) extern "C" fn suspend_runtime() {
     core::arch::naked_asm!(
         ask_runtime!(),
         exchange!("rax"),
@@ -452,7 +329,7 @@ extern "C" fn suspend_runtime() {
 
 /// (store, target, tag, payload, count, reference)
 #[unsafe(naked)]
-extern "C" fn switch() {
+pub(super) extern "C" fn switch() {
     core::arch::naked_asm!(
         // Sites take every register for lost, those that functions save elsewhere too.
         "mov rbx, r9",
@@ -532,7 +409,7 @@ extern "C" fn switch() {
 }
 
 #[unsafe(naked)]
-extern "C" fn switch_runtime() {
+pub(super) extern "C" fn switch_runtime() {
     core::arch::naked_asm!(
         ask_runtime!(),
         "mov r8, [rsp]",
@@ -553,139 +430,5 @@ extern "C" fn switch_runtime() {
         to_sp = const offset_of!(VmStore, switch_context.sp),
         to_fp = const offset_of!(VmStore, switch_context.fp),
         to_ip = const offset_of!(VmStore, switch_context.ip),
-    )
-}
-
-/// (store, vmctx, func, capacity, results) → reference
-#[unsafe(naked)]
-extern "C" fn cont_new() {
-    core::arch::naked_asm!(
-        // The first free stack is in rax. What is laid out on it: values from r10, the start frame from r11.
-        "mov rax, [rdi + {free}]",
-        "test rax, rax",
-        "jz {runtime}",
-        "mov r9, rcx",
-        "shl r9, {slot_shift}",
-        "mov r10, rax",
-        "sub r10, r9",
-        "lea r11, [r10 - {frame_size}]",
-        "mov r9, [rax + {limit}]",
-        "add r9, {reserve}",
-        "cmp r11, r9",
-        "jb {runtime}",
-        "mov r9, [rdi + {stacks_left}]",
-        "sub r9, 1",
-        "jc {runtime}",
-        "mov [rdi + {stacks_left}], r9",
-        "mov r9, [rax + {parent}]",
-        "mov [rdi + {free}], r9",
-        "mov dword ptr [rax + {state}], {fresh}",
-        "mov [rax + {num_results}], r8d",
-        "mov [rax + {innermost}], rax",
-        "mov [rax + {values}], r10",
-        "mov [rax + {buffer}], r10",
-        "mov [rax + {sp}], r11",
-        "lea r9, [rax + {fp}]",
-        "mov [rax + {fp}], r9",
-        "lea r9, [rip + {start}]",
-        "mov [rax + {ip}], r9",
-        "mov [r11 + {start_func}], rdx",
-        "mov [r11 + {start_caller}], rsi",
-        "mov [r11 + {start_values}], r10",
-        "mov [r11 + {start_len}], rcx",
-        "mov [r11 + {start_store}], rdi",
-        "mov qword ptr [r11 + {start_inlined}], 1",
-        "mov rax, [rax + {word}]",
-        "ret",
-        runtime = sym cont_new_runtime,
-        start = sym switchback_fiber_start,
-        slot_shift = const SLOT.trailing_zeros(),
-        reserve = const START_RESERVE,
-        fresh = const State::Fresh as u32,
-        frame_size = const size_of::<StartFrame>(),
-        start_func = const offset_of!(StartFrame, func),
-        start_caller = const offset_of!(StartFrame, caller),
-        start_values = const offset_of!(StartFrame, values),
-        start_len = const offset_of!(StartFrame, len),
-        start_store = const offset_of!(StartFrame, store),
-        start_inlined = const offset_of!(StartFrame, inlined),
-        state = const offset_of!(Fiber, state),
-        num_results = const offset_of!(Fiber, num_results),
-        word = const offset_of!(Fiber, word),
-        innermost = const offset_of!(Fiber, innermost),
-        values = const offset_of!(Fiber, values),
-        buffer = const offset_of!(Fiber, buffer),
-        parent = const offset_of!(Fiber, parent),
-        limit = const offset_of!(Fiber, limit),
-        sp = const offset_of!(Fiber, context.sp),
-        fp = const offset_of!(Fiber, context.fp),
-        ip = const offset_of!(Fiber, context.ip),
-        free = const offset_of!(VmStore, free_fibers),
-        stacks_left = const offset_of!(VmStore, stacks_left),
-    )
-}
-
-#[unsafe(naked)]
-extern "C" fn cont_new_runtime() {
-    core::arch::naked_asm!(
-        ask_runtime!(),
-        "ret",
-        ".cfi_endproc",
-        function = sym switch::cont_new,
-        raise = sym unwind::raise,
-    )
-}
-
-/// (store, fiber, count) → reference
-#[unsafe(naked)]
-extern "C" fn cont_bind() {
-    core::arch::naked_asm!(
-        "mov rax, [rsi + {word}]",
-        "add rax, {generation}",
-        "jc {runtime}",
-        "shl rdx, {slot_shift}",
-        "mov [rsi + {word}], rax",
-        "add [rsi + {buffer}], rdx",
-        "ret",
-        runtime = sym cont_bind_runtime,
-        generation = const GENERATION,
-        slot_shift = const SLOT.trailing_zeros(),
-        word = const offset_of!(Fiber, word),
-        buffer = const offset_of!(Fiber, buffer),
-    )
-}
-
-#[unsafe(naked)]
-extern "C" fn cont_bind_runtime() {
-    core::arch::naked_asm!(
-        ask_runtime!(),
-        "ret",
-        ".cfi_endproc",
-        function = sym switch::cont_bind,
-        raise = sym unwind::raise,
-    )
-}
-
-/// (store, tag, count) → exception
-#[unsafe(naked)]
-extern "C" fn exn_new() {
-    core::arch::naked_asm!(
-        ask_runtime!(),
-        "ret",
-        ".cfi_endproc",
-        function = sym exn::exn_new,
-        raise = sym unwind::raise,
-    )
-}
-
-/// (store, header, bytes) → object
-#[unsafe(naked)]
-extern "C" fn object_new() {
-    core::arch::naked_asm!(
-        ask_runtime!(),
-        "ret",
-        ".cfi_endproc",
-        function = sym aggregate::object_new,
-        raise = sym unwind::raise,
     )
 }
