@@ -307,6 +307,8 @@ make_finding() {
     cp -- "$artifact" "$folder/case"
     case=$folder/case
   fi
+  # libFuzzer insists on the folder, though nothing is written there.
+  mkdir -p "$work/crashes"
   # Nothing that the engines show: it is for the target, with what it checks, and its sanitizer.
   echo "${name%%-*}" >"$folder/kind"
   run "$fuzzer" "${flags[@]}" -exact_artifact_path=/dev/null "$case" >"$folder/report.txt" 2>&1 || true
@@ -315,7 +317,11 @@ make_finding() {
   else
     run "$fuzzer" -minimize_crash=1 -max_total_time=60 "${flags[@]}" -exact_artifact_path="$folder/$id" "$case" \
       >"$folder/minimise.log" 2>&1 || true
-    [ -e "$folder/$id" ] || echo "minimise.log says why" >"$folder/not-reduced"
+    # libFuzzer's last attempt may be an input that it could not confirm.
+    if [ ! -s "$folder/$id" ] || run "$fuzzer" "${flags[@]}" -exact_artifact_path=/dev/null "$folder/$id" >/dev/null 2>&1; then
+      rm -f "$folder/$id"
+      echo "minimise.log says why" >"$folder/not-reduced"
+    fi
   fi
 }
 

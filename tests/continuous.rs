@@ -117,6 +117,12 @@ impl Run {
                     assert!(findings.contains(what), "{what} has no finding");
                     let kind = self.of("findings").join(what).join("kind");
                     assert!(kind.metadata().is_ok_and(|m| m.len() > 0), "{what} is cut");
+                    let not_reduced = kind.with_file_name("not-reduced");
+                    let why = fs::read_to_string(not_reduced).unwrap_or_default();
+                    assert!(
+                        ["", "there are 3 reduced findings of this kind already\n"]
+                            .contains(&&*why)
+                    );
                 }
             }
         }

@@ -23,6 +23,11 @@ for argument in "$@"; do
   esac
 done
 
+if [ ! -d "$prefix" ]; then
+  echo "ERROR: The required directory \"$prefix\" does not exist" >&2
+  exit 1
+fi
+
 # write TEXT PATH: in place, in two halves.
 write() {
   local half=$((${#1} / 2))
