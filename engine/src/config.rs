@@ -255,10 +255,14 @@ impl Config {
         self
     }
 
-    /// Plants one known bug in everything that this engine compiles and runs.
+    /// Plants one known bug in everything that this engine compiles and runs. One in the stubs turns
+    /// [`check_switches`](Self::check_switches) off, with which the stubs leave everything to the runtime.
     #[cfg(feature = "planted-bugs")]
     pub fn plant(&mut self, bug: Option<crate::PlantedBug>) -> &mut Self {
         self.planted = bug;
+        if bug.is_some_and(crate::PlantedBug::is_in_stubs) {
+            self.check_switches = false;
+        }
         self
     }
 }

@@ -12,6 +12,7 @@ mod input;
 mod isolate;
 mod lineup;
 mod output;
+mod planted;
 mod reduce;
 mod regress;
 mod run;
@@ -55,6 +56,7 @@ enum Command {
     Regress(regress::Arguments),
     Wast(wast::Arguments),
     Stats(stats::Arguments),
+    Planted(planted::Arguments),
     #[command(hide = true)]
     Worker(isolate::Arguments),
 }
@@ -80,6 +82,7 @@ pub fn main() -> ExitCode {
         Command::Regress(arguments) => regress::main(arguments),
         Command::Wast(arguments) => wast::main(arguments),
         Command::Stats(arguments) => stats::main(arguments),
+        Command::Planted(arguments) => planted::main(arguments),
         Command::Worker(arguments) => isolate::worker(arguments),
     };
     match result {

@@ -190,6 +190,7 @@ fn planted() -> Vec<Planted> {
     let describe = |bug: &compiled::PlantedBug| Planted {
         name: bug.name(),
         summary: bug.description(),
+        classes: bug.classes(),
     };
     compiled::PlantedBug::ALL.iter().map(describe).collect()
 }

@@ -171,6 +171,9 @@ pub struct Planted {
     pub name: &'static str,
     /// What it does, in a sentence.
     pub summary: &'static str,
+    /// The classes of bugs in stack switching that it belongs to, by their numbers in `docs/planted-bugs.md`; none if it has
+    /// nothing to do with stack switching.
+    pub classes: &'static [u8],
 }
 
 /// A known bug of an engine. Cases keep away from it, so that it does not hide others, unless they are told not to.

@@ -287,6 +287,17 @@ impl Cx<'_> {
                 add(ANYREF, zero(ANYREF));
             }
         }
+        if self.plan.fuel.is_multiple_of(4) {
+            // No code reads these: that the one has the other's value shows in the state. They are last, so they move nothing.
+            let first = section.len();
+            let ty = GlobalType {
+                val_type: ValType::I32,
+                mutable: false,
+                shared: false,
+            };
+            section.global(ty, &ConstExpr::i32_const(0x0506_0708));
+            section.global(ty, &ConstExpr::global_get(first));
+        }
         section
     }
 

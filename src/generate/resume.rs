@@ -70,6 +70,11 @@ impl Cx<'_> {
         body.emit().block(BlockType::Empty).block(label);
         self.push(body, &types.params);
         self.source(body, family, source);
+        let resumed = (after == After::Twice).then(|| {
+            let resumed = body.local(nullable(types.main.cont));
+            body.emit().local_tee(resumed);
+            resumed
+        });
         let clauses = tags.iter().map(|&tag| Handle::OnLabel {
             tag: self.tag(tag),
             label: 0,
@@ -81,6 +86,12 @@ impl Cx<'_> {
         let suspended = body.local(received);
         body.emit().local_set(suspended);
         self.sink(body, &params);
+        if let Some(resumed) = resumed.filter(|_| body.pick(2) == 0) {
+            // It is suspended again, and has another reference now.
+            self.push(body, &types.params);
+            body.emit().local_get(resumed).resume(types.main.cont, []);
+            self.sink(body, &types.results);
+        }
         self.after(
             body,
             family,

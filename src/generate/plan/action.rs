@@ -33,7 +33,7 @@ pub enum After {
     Throw(u8),
     /// `resume_throw_ref` with the exception kept last, or a new one of this tag.
     ThrowRef(u8),
-    /// Resumed, and then used again although it is consumed: traps.
+    /// Resumed, and then used again although it is consumed: traps. Now and then the reference that was consumed first comes before.
     Twice,
     /// Bound, and then used by its old reference: traps.
     BindTwice,

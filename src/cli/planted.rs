@@ -1,0 +1,348 @@
+//! `switchback planted`: how many executions each planted bug takes to be found.
+
+use super::isolate::Isolated;
+use super::lineup::{Lineup, Mask};
+use super::{Finding, output};
+use anyhow::{Context, anyhow, bail};
+use clap::Args;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use switchback::engines::{self, Planted, Settings};
+use switchback::fuzzing::{Found, Limits, Lost, Progress, Strategy, Summary, campaign, case_seed};
+use switchback::generate::Features;
+
+/// Measure how many executions it takes to find each planted bug.
+///
+/// For each bug and each of the seeds 1, 2, 3, … a campaign as `fuzz` runs it, without mutants, until the first finding. A bug
+/// that only makes an engine reach a limit of its own too soon is no difference; it counts as noticed, by the mark `limit`, when
+/// ten cases, and one in a hundred, are cut by a limit; without a bug hardly any is. Exit status 1 if a bug was not noticed.
+#[derive(Args)]
+pub struct Arguments {
+    /// The bugs; all of them if not given.
+    #[arg(value_name = "BUG")]
+    bugs: Vec<String>,
+    /// How many campaigns each bug gets.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=100))]
+    seeds: u64,
+    /// The executions after which a campaign gives up.
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    execs: u64,
+    /// How many cases run at the same time.
+    #[arg(long, value_name = "J", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    jobs: u16,
+    /// Count a case that takes longer than this as a hang.
+    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = humantime::parse_duration)]
+    timeout: Duration,
+    /// Write the rows into the table of this Markdown file, after its line `<!-- switchback planted -->`. Rows of other bugs stay.
+    #[arg(long, value_name = "FILE")]
+    update: Option<PathBuf>,
+    #[command(flatten)]
+    lineup: Lineup,
+    #[command(flatten)]
+    mask: Mask,
+    /// Write the campaigns as JSON at the end.
+    #[arg(long, conflicts_with = "update")]
+    json: bool,
+}
+
+/// What the campaigns of one bug showed.
+#[derive(Serialize)]
+struct Row {
+    bug: &'static str,
+    classes: &'static [u8],
+    campaigns: Vec<Campaign>,
+}
+
+/// How one campaign ended.
+#[derive(Serialize)]
+struct Campaign {
+    seed: u64,
+    /// How many executions were made.
+    executions: u64,
+    noticed: Noticed,
+    /// The seed of the case that showed it first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    case: Option<u64>,
+}
+
+/// How a bug was noticed.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Noticed {
+    /// By a finding.
+    Found,
+    /// By cases that were cut by a limit.
+    Limit,
+    /// Not at all.
+    Not,
+}
+
+pub fn main(arguments: Arguments) -> anyhow::Result<Finding> {
+    if arguments.lineup.plant.is_some() {
+        bail!("the bugs are given without --plant");
+    }
+    let bugs = chosen(&arguments.bugs)?;
+    let mut rows = Vec::new();
+    for bug in bugs {
+        let lineup = Lineup {
+            plant: Some(bug.name.to_owned()),
+            ..arguments.lineup.clone()
+        };
+        // A setting that does not fit is told here, before any worker starts.
+        let features = arguments.mask.runner(&lineup)?.features();
+        let campaigns = (1..=arguments.seeds)
+            .map(|seed| run(&arguments, &lineup, features, seed))
+            .collect::<anyhow::Result<Vec<_>>>()?;
+        let row = Row {
+            bug: bug.name,
+            classes: bug.classes,
+            campaigns,
+        };
+        // One by one: all of them take long, and what is there already is worth keeping.
+        if let Some(file) = &arguments.update {
+            update(file, &row)?;
+        }
+        if !arguments.json {
+            output::text(&row.markdown())?;
+        }
+        rows.push(row);
+    }
+    let missed = rows.iter().flat_map(|row| &row.campaigns);
+    let missed = missed
+        .filter(|campaign| campaign.noticed == Noticed::Not)
+        .count();
+    if arguments.json {
+        output::json(&rows)?;
+    }
+    Ok(match missed {
+        0 => Finding::Nothing,
+        _ => Finding::Something,
+    })
+}
+
+fn chosen(names: &[String]) -> anyhow::Result<Vec<Planted>> {
+    let all = engines::planted();
+    if all.is_empty() {
+        bail!("this build has no planted bugs");
+    }
+    for name in names {
+        // For the message, which lists them.
+        let plant = Some(name.clone());
+        let (engine, _) = all[0];
+        engines::create(
+            engine,
+            &Settings {
+                plant,
+                ..Settings::default()
+            },
+        )?;
+    }
+    let wanted = |bug: &Planted| names.is_empty() || names.iter().any(|name| name == bug.name);
+    Ok(all.into_iter().map(|(_, bug)| bug).filter(wanted).collect())
+}
+
+/// Whether so many cases are cut by a limit that somebody would look into it.
+fn cuts(summary: &Summary) -> bool {
+    summary.cut >= 10 && summary.cut * 100 >= summary.executions
+}
+
+/// Watches one campaign.
+struct Watch<'a> {
+    seed: u64,
+    stop: &'a AtomicBool,
+    first_cut: Option<u64>,
+    found: Option<(u64, u64)>,
+}
+
+impl Progress for Watch<'_> {
+    fn executed(&mut self, summary: &Summary) {
+        if summary.cut > 0 && self.first_cut.is_none() {
+            self.first_cut = Some(summary.executions);
+        }
+        if cuts(summary) {
+            self.stop.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn found(&mut self, found: &Found<'_>) -> Result<(), Lost> {
+        self.found
+            .get_or_insert((found.index + 1, found.origin.seed()));
+        Ok(())
+    }
+}
+
+fn run(
+    arguments: &Arguments,
+    lineup: &Lineup,
+    features: Features,
+    seed: u64,
+) -> anyhow::Result<Campaign> {
+    let limits = Limits {
+        executions: Some(arguments.execs),
+        time: None,
+        findings: Some(1),
+    };
+    let executors = (0..arguments.jobs)
+        .map(|_| Isolated::new(lineup, &arguments.mask, arguments.timeout))
+        .collect();
+    let stop = AtomicBool::new(false);
+    let mut watch = Watch {
+        seed,
+        stop: &stop,
+        first_cut: None,
+        found: None,
+    };
+    // No mutants, so that a seed alone is a case.
+    let strategy = Strategy::generate(features);
+    let summary = campaign(seed, limits, &strategy, executors, &stop, &mut watch);
+    let summary = summary.map_err(|lost| anyhow!("{lost}"))?;
+    let (noticed, executions, case) = match (watch.found, watch.first_cut) {
+        (Some((executions, case)), _) => (Noticed::Found, executions, Some(case)),
+        (None, Some(first)) if cuts(&summary) => (
+            Noticed::Limit,
+            first,
+            Some(case_seed(watch.seed, first - 1)),
+        ),
+        _ => (Noticed::Not, summary.executions, None),
+    };
+    Ok(Campaign {
+        seed,
+        executions,
+        noticed,
+        case,
+    })
+}
+
+impl Row {
+    /// The row of the table: the bug, its classes, executions by seed, their median, and the seed of a case that shows it.
+    fn markdown(&self) -> String {
+        let mut classes: Vec<String> = self.classes.iter().map(u8::to_string).collect();
+        if classes.is_empty() {
+            classes.push("–".to_owned());
+        }
+        let mut row = format!("| {} | {} |", self.bug, classes.join(", "));
+        for campaign in &self.campaigns {
+            let executions = campaign.executions;
+            let cell = match campaign.noticed {
+                Noticed::Found => executions.to_string(),
+                Noticed::Limit => format!("{executions} limit"),
+                Noticed::Not => format!("> {executions}"),
+            };
+            let _ = write!(row, " {cell} |");
+        }
+        let mut sorted: Vec<&Campaign> = self.campaigns.iter().collect();
+        sorted.sort_by_key(|campaign| (campaign.noticed == Noticed::Not, campaign.executions));
+        let median = sorted[(sorted.len() - 1) / 2];
+        let more = match median.noticed {
+            Noticed::Not => "> ",
+            Noticed::Found | Noticed::Limit => "",
+        };
+        let case = sorted[0]
+            .case
+            .map_or(String::new(), |case| case.to_string());
+        let _ = writeln!(row, " {more}{} | {case} |", median.executions);
+        row
+    }
+}
+
+/// The line in front of the table.
+const MARK: &str = "<!-- switchback planted -->";
+
+/// Puts a row into the table of a file, in the order of the bugs.
+fn update(file: &Path, row: &Row) -> anyhow::Result<()> {
+    let name = || file.display().to_string();
+    let text = fs::read_to_string(file).with_context(name)?;
+    let (before, rest) = text
+        .split_once(MARK)
+        .with_context(|| format!("{}: there is no line {MARK}", name()))?;
+    let lines: Vec<&str> = rest.trim_start().lines().collect();
+    let end = lines.iter().position(|line| !line.starts_with('|'));
+    let (table, after) = lines.split_at(end.unwrap_or(lines.len()));
+    let bug = |line: &str| line.split('|').nth(1).unwrap_or_default().trim().to_owned();
+    let mut rows: BTreeMap<String, String> = table
+        .iter()
+        .skip(2)
+        .map(|line| (bug(line), format!("{line}\n")))
+        .collect();
+    rows.remove(row.bug);
+    let new = row.markdown();
+    let cells = |row: &str| row.matches('|').count();
+    if let Some((other, _)) = rows.iter().find(|(_, old)| cells(old) != cells(&new)) {
+        bail!(
+            "{}: the row of {other} is not of {} campaigns",
+            name(),
+            row.campaigns.len()
+        );
+    }
+    rows.insert(row.bug.to_owned(), new);
+
+    let seeds = row.campaigns.iter().map(|campaign| campaign.seed);
+    let mut out = format!("{before}{MARK}\n\n| bug | classes |");
+    for seed in seeds.clone() {
+        let _ = write!(out, " seed {seed} |");
+    }
+    out += " median | a case |\n|---|---|";
+    for _ in seeds {
+        out += "---|";
+    }
+    out += "---|---|\n";
+    // Those that are no more go.
+    for (_, bug) in engines::planted() {
+        out += rows.get(bug.name).map_or("", String::as_str);
+    }
+    let after: Vec<&&str> = after.iter().skip_while(|line| line.is_empty()).collect();
+    if !after.is_empty() {
+        out.push('\n');
+    }
+    for line in after {
+        let _ = writeln!(out, "{line}");
+    }
+    fs::write(file, out).with_context(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(bug: &'static str, executions: &[u64]) -> Row {
+        let campaign = |(seed, &executions): (u64, &u64)| Campaign {
+            seed,
+            executions,
+            noticed: Noticed::Found,
+            case: Some(100 + seed),
+        };
+        Row {
+            bug,
+            classes: &[3],
+            campaigns: (1..).zip(executions).map(campaign).collect(),
+        }
+    }
+
+    #[test]
+    fn rows_are_put_in_their_place_and_the_rest_stays() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let file = folder.path().join("page.md");
+        fs::write(&file, format!("# Head\n\n{MARK}\n\nTail.\n")).unwrap();
+        let bugs: Vec<_> = engines::planted().iter().map(|(_, bug)| bug.name).collect();
+        update(&file, &row(bugs[1], &[30, 10, 20])).unwrap();
+        update(&file, &row(bugs[0], &[7, 7, 1])).unwrap();
+        update(&file, &row(bugs[1], &[3, 1, 2])).unwrap();
+        let text = fs::read_to_string(&file).unwrap();
+        let expected = format!(
+            "# Head\n\n{MARK}\n\n| bug | classes | seed 1 | seed 2 | seed 3 | median | a case |\n\
+             |---|---|---|---|---|---|---|\n\
+             | {} | 3 | 7 | 7 | 1 | 7 | 103 |\n\
+             | {} | 3 | 3 | 1 | 2 | 2 | 102 |\n\nTail.\n",
+            bugs[0], bugs[1]
+        );
+        assert_eq!(text, expected);
+        let error = update(&file, &row(bugs[1], &[1])).unwrap_err();
+        assert!(error.to_string().contains(bugs[0]), "{error}");
+        assert_eq!(fs::read_to_string(&file).unwrap(), expected);
+    }
+}
