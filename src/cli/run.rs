@@ -31,6 +31,9 @@ pub struct Arguments {
     /// Write one JSON object; the trace is in it.
     #[arg(long)]
     json: bool,
+    /// The engine's configuration, such as opt=speed,stack=192k.
+    #[arg(long, value_name = "AXIS=CHOICE,…", default_value = engines::DEFAULT)]
+    config: String,
     /// Put this planted bug into the engine.
     #[arg(long, value_name = "NAME")]
     plant: Option<String>,
@@ -43,8 +46,13 @@ fn default_engine() -> &'static str {
 
 pub fn main(arguments: Arguments) -> anyhow::Result<Finding> {
     let wasm = input::module(&arguments.file)?;
+    let registration = engines::find(&arguments.engine)?;
+    // An engine without axes has its default all the same.
+    let given = Some(&arguments.config).filter(|config| *config != engines::DEFAULT);
+    let mut configurations = engines::configurations(&[registration], given.as_slice())?;
     let settings = Settings {
         trace: arguments.trace || arguments.json,
+        configuration: configurations.pop().flatten().unwrap_or_default(),
         plant: arguments.plant,
         ..Settings::default()
     };

@@ -22,6 +22,9 @@ pub struct Arguments {
     /// The engine; all of them if not given. May be given more than once.
     #[arg(long, value_parser = engine_name())]
     engine: Vec<String>,
+    /// The configuration of the first engine that has one, such as opt=speed,gc-zeal=1; given again for the next engine.
+    #[arg(long, value_name = "AXIS=CHOICE,…")]
+    config: Vec<String>,
     /// Write one JSON object.
     #[arg(long)]
     json: bool,
@@ -39,25 +42,31 @@ struct Summary {
 }
 
 pub fn main(arguments: Arguments) -> anyhow::Result<Finding> {
-    let settings = Settings {
-        plant: arguments.plant,
-        ..Settings::default()
-    };
     let names = match arguments.engine.as_slice() {
         [] => engines::names(),
         names => names.iter().map(String::as_str).collect(),
     };
-    let engines = names
-        .iter()
-        .map(|name| engines::create(name, &settings))
-        .collect::<Result<Vec<_>, _>>()?;
+    let registered = names.iter().map(|name| engines::find(name));
+    let registered = registered.collect::<Result<Vec<_>, _>>()?;
+    let configurations = engines::configurations(&registered, &arguments.config)?;
+    let mut engines = Vec::new();
+    for (name, configuration) in names.iter().zip(configurations) {
+        let settings = Settings {
+            plant: arguments.plant.clone(),
+            configuration: configuration.unwrap_or_default(),
+            ..Settings::default()
+        };
+        let label = settings.configuration.label(name);
+        engines.push((label, engines::create(name, &settings)?));
+    }
 
     let mut files = Vec::new();
     for path in scripts(&arguments.paths)? {
         let name = path.display().to_string();
         let text = fs::read_to_string(&path).with_context(|| name.clone())?;
-        for engine in &engines {
-            let result = run_script(&name, &text, engine.as_ref())?;
+        for (label, engine) in &engines {
+            let mut result = run_script(&name, &text, engine.as_ref())?;
+            result.engine.clone_from(label);
             if !arguments.json {
                 output::text(&render(&result))?;
             }
@@ -73,8 +82,8 @@ pub fn main(arguments: Arguments) -> anyhow::Result<Finding> {
         output::json(&summary)?;
     } else {
         let mut totals = String::new();
-        for name in names {
-            let of_engine = || summary.files.iter().filter(|f| f.engine == name);
+        for (name, _) in &engines {
+            let of_engine = || summary.files.iter().filter(|f| f.engine == *name);
             let passed: usize = of_engine().map(|f| f.passed).sum();
             let failed: usize = of_engine().map(|f| f.failed).sum();
             writeln!(totals, "{name}: {passed} of {} passed", passed + failed)?;

@@ -1,7 +1,8 @@
 //! A difference, where it is, and which kind it is of.
 
+use crate::engines::Configuration;
 use crate::observe::{Continuation, Event, Observation, Outcome, Value};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use std::fmt;
 
 /// The first difference between two observations of one case.
@@ -13,6 +14,9 @@ pub struct Divergence {
     pub left: String,
     /// The engine on the right: the reference.
     pub right: String,
+    /// The configurations of the two, the left one first.
+    #[serde(skip_serializing_if = "all_default", serialize_with = "displayed")]
+    pub configurations: [Configuration; 2],
     /// In which part of the run it is.
     pub place: Place,
     /// The two sides.
@@ -133,7 +137,24 @@ impl fmt::Display for Kind {
     }
 }
 
+fn all_default(configurations: &[Configuration; 2]) -> bool {
+    configurations.iter().all(Configuration::is_default)
+}
+
+fn displayed<S: Serializer>(
+    configurations: &[Configuration; 2],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(configurations.iter().map(Configuration::to_string))
+}
+
 impl Divergence {
+    /// The two engines for people, each with its configuration unless it is the default.
+    pub fn sides(&self) -> [String; 2] {
+        let [left, right] = &self.configurations;
+        [left.label(&self.left), right.label(&self.right)]
+    }
+
     pub(super) fn new(
         left: &Observation,
         right: &Observation,
@@ -144,6 +165,7 @@ impl Divergence {
             kind: Kind(kind(&difference)),
             left: left.engine.clone(),
             right: right.engine.clone(),
+            configurations: Default::default(),
             place,
             difference,
         }

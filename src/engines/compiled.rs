@@ -81,9 +81,7 @@ const AXES: &[(&str, &[Choice])] = &[
     (
         "gc-zeal",
         &[
-            ("0", 4, |config| {
-                config.gc_zeal(0);
-            }),
+            ("0", 4, |_| {}),
             ("1", 1, |config| {
                 config.gc_zeal(1);
             }),
@@ -95,9 +93,32 @@ const AXES: &[(&str, &[Choice])] = &[
     (
         "switches",
         &[
-            ("inlined", 3, |_| {}),
+            ("inlined", 5, |_| {}),
             ("shared", 1, |config| {
                 config.inline_switches(false);
+            }),
+        ],
+    ),
+    (
+        // Whether the engine checks itself at each switch: `build` is what the build does by itself, which is on with debug
+        // assertions.
+        "checks",
+        &[
+            ("build", 2, |_| {}),
+            ("on", 1, |config| {
+                config.check_switches(true);
+            }),
+            ("off", 1, |config| {
+                config.check_switches(false);
+            }),
+        ],
+    ),
+    (
+        "unwind-info",
+        &[
+            ("none", 5, |_| {}),
+            ("native", 1, |config| {
+                config.native_unwind_info(true);
             }),
         ],
     ),
@@ -169,11 +190,6 @@ impl Compiled {
             continuations: CONTINUATIONS,
             ..compiled::Limits::default()
         });
-        config.signals_based_traps(!settings.explicit_checks);
-        if settings.unchecked_switches {
-            config.check_switches(false);
-        }
-        config.gc_zeal(settings.gc_zeal);
         // No host function of ours looks at its callers, and compiling is what a campaign's time goes into.
         config.native_unwind_info(false);
         configure(&mut config, &settings.configuration)?;

@@ -13,11 +13,13 @@ mod configuration;
 mod expose;
 mod interface;
 mod oracle;
+mod pool;
 mod translate;
 mod wasmi;
 
-pub use configuration::{Axis, Configuration};
+pub use configuration::{Axis, Configuration, DEFAULT};
 pub use interface::{Export, ExportKind, Import, Interface, InterfaceError};
+pub use pool::Pool;
 
 use crate::generate::Features;
 use crate::observe::{Event, Execution, Outcome, State, TraceScope, Value};
@@ -27,7 +29,7 @@ use std::fmt;
 pub const INSTRUCTIONS: &str = "instructions";
 
 /// How an engine is to be set up.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Settings {
     /// Record a trace.
     pub trace: bool,
@@ -41,13 +43,6 @@ pub struct Settings {
     pub instructions: Option<u64>,
     /// Put in the planted bug of this name, in the engine that has it.
     pub plant: Option<String>,
-    /// Collect garbage at every so manieth allocation or switch of stacks, in an
-    /// engine that can; 0: when it is time to.
-    pub gc_zeal: u32,
-    /// Find traps by explicit checks, in an engine that otherwise lets the hardware find them.
-    pub explicit_checks: bool,
-    /// Let no switch of stacks be checked, in an engine that checks them in debug builds: it may then make them in another way.
-    pub unchecked_switches: bool,
     /// Choices on the engine's axes.
     pub configuration: Configuration,
 }
@@ -305,6 +300,34 @@ pub fn split_reference(
             Ok((reference, engines))
         }
         _ => Err(SetupError::TooFew),
+    }
+}
+
+/// The configurations of engines: each of `texts`, as [`Configuration`] displays, is for the next of those that have axes. `None`
+/// for those that have none or are given none.
+///
+/// # Errors
+///
+/// [`SetupError`], if one is wrong or there are too many.
+pub fn configurations(
+    engines: &[&'static Registration],
+    texts: &[impl AsRef<str>],
+) -> Result<Vec<Option<Configuration>>, SetupError> {
+    let mut texts = texts.iter();
+    let mut configurations = Vec::new();
+    for engine in engines {
+        let axes = (engine.axes)();
+        let text = if axes.is_empty() { None } else { texts.next() };
+        let parsed = text.map(|text| Configuration::parse(text.as_ref(), &axes));
+        let refused = |message| SetupError::Refused {
+            engine: engine.name,
+            message,
+        };
+        configurations.push(parsed.transpose().map_err(refused)?);
+    }
+    match texts.next() {
+        None => Ok(configurations),
+        Some(_) => Err(SetupError::TooManyConfigurations),
     }
 }
 

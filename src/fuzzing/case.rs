@@ -4,20 +4,17 @@ use super::behaviour::{Behaviour, behaviours};
 use super::corpus::Origin;
 use super::crossing::crossings;
 use super::instruction::{Instruction, is_stack_switching};
+use super::lineup::Lineup;
 use super::operator;
 use crate::compare::{Discard, DiscardReason, Verdict, compare};
-use crate::engines::{
-    self, Configuration, Engine, INSTRUCTIONS, Registration, Settings, SetupError,
-};
+use crate::engines::{self, Configuration, INSTRUCTIONS, Pool, Settings, SetupError};
 use crate::generate::{self, Features, whole};
 use crate::observe::{self, Digest, Hasher, Observation, Outcome, Run};
 use crate::report::text::{Palette, render};
 use crate::report::{Report, Signature};
 use serde::{Deserialize, Serialize};
-use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
-use xxhash_rust::xxh3::xxh3_64;
 
 /// A duration in nanoseconds.
 pub type Nanoseconds = u64;
@@ -44,7 +41,8 @@ pub struct CaseReport {
     pub size: usize,
     /// Whether the engines under test recorded a trace.
     pub traced: bool,
-    /// The engines' choices on the axes of their configuration, as `engine axis=choice`.
+    /// The engines' choices on the axes of their configuration, as `engine axis=choice`; `engine.1` and so on, if an engine takes
+    /// part more than once.
     pub choices: Vec<String>,
     /// The digest of all observations; `None` if the case did not come so far.
     pub digest: Option<Digest>,
@@ -84,56 +82,12 @@ pub struct Finding {
 /// The engines and the generator, set up to run cases.
 pub struct CaseRunner {
     features: Features,
-    others: Vec<Seat>,
-    reference: Box<dyn Engine>,
+    lineup: Lineup,
     plant: Option<String>,
-    engines: RefCell<Engines>,
+    /// The number of instructions after which the reference gives a case up.
+    instructions: u64,
+    engines: Pool,
 }
-
-/// Engines under test that are set up: by seat, whether they trace, and configuration.
-type Engines = HashMap<(usize, How, Configuration), Box<dyn Engine>>;
-
-/// An engine under test.
-struct Seat {
-    registration: &'static Registration,
-    configuration: Choice,
-}
-
-/// How the configuration of an engine comes about.
-enum Choice {
-    /// It is always this.
-    Fixed(Configuration),
-    /// Each case's bytes decide.
-    Drawn,
-}
-
-/// How many configurations are drawn in all. Setting up an engine takes as long as a case or two, so that each is to serve many;
-/// any two choices on different axes still meet.
-const CONFIGURATIONS: u64 = 64;
-
-/// Engines set up at once: more than one engine's drawn configurations, each in every way to run.
-const ENGINES: usize = 256;
-
-/// How the engines under test run a case, besides their configuration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct How {
-    traced: bool,
-    /// Whether they collect at every switch, so that what a collector misses shows in results and states.
-    collecting: bool,
-}
-
-impl How {
-    /// Half of the modules are collected in when they are not traced; the others switch on the quickest path.
-    fn of(wasm: &[u8], traced: bool) -> How {
-        How {
-            traced,
-            collecting: !traced && xxh3_64(wasm).is_multiple_of(2),
-        }
-    }
-}
-
-/// What stands for a configuration that each case draws.
-pub const DRAWN: &str = "drawn";
 
 /// A generated case.
 struct Case {
@@ -191,8 +145,8 @@ pub(super) fn module_from_bytes(bytes: &[u8], features: Features) -> Vec<u8> {
 pub struct Compared {
     /// The run on the reference.
     pub reference: Run,
-    /// The runs on the engines under test, in the order of the registry, up to
-    /// the first that diverges; none if the reference ran out of instructions.
+    /// The runs on the engines under test, in their order, up to the first that
+    /// diverges; none if the reference ran out of instructions.
     pub others: Vec<Run>,
     /// The verdict on the last of the others, or the first that discards.
     pub verdict: Verdict,
@@ -215,7 +169,7 @@ impl CaseRunner {
     }
 
     /// As [`CaseRunner::new`], with these engines. The one that stands last in the
-    /// registry is the reference.
+    /// registry is the reference, the last of them if it is there more than once.
     ///
     /// # Errors
     ///
@@ -225,82 +179,64 @@ impl CaseRunner {
         names: &[impl AsRef<str>],
         settings: &Settings,
     ) -> Result<CaseRunner, SetupError> {
-        let (reference, others) = engines::split_reference(names)?;
+        CaseRunner::configured(names, &[] as &[&str], settings)
+    }
+
+    /// As [`CaseRunner::with_engines`], with configurations for those of the engines that have axes: first those under test in
+    /// their order, then the reference. Each is as [`Configuration`] displays, or [`DRAWN`](super::DRAWN), so that each case's
+    /// module draws one; so it does for an engine that is given none.
+    ///
+    /// # Errors
+    ///
+    /// [`SetupError`], also if a configuration is wrong or there are too many.
+    pub fn configured(
+        names: &[impl AsRef<str>],
+        configurations: &[impl AsRef<str>],
+        settings: &Settings,
+    ) -> Result<CaseRunner, SetupError> {
         engines::check_plant(settings.plant.as_deref(), names)?;
-        let of_reference = Settings {
-            trace: true,
-            coverage: true,
-            instructions: Some(settings.instructions.unwrap_or(INSTRUCTION_BOUND)),
-            plant: settings.plant.clone(),
-            ..Settings::default()
-        };
-        let seat = |registration| Seat {
-            registration,
-            configuration: Choice::Fixed(Configuration::default()),
-        };
         let runner = CaseRunner {
             features: engines::features(names)?,
-            others: others.into_iter().map(seat).collect(),
-            reference: engines::create(reference.name, &of_reference)?,
+            lineup: Lineup::new(names, configurations)?,
             plant: settings.plant.clone(),
-            engines: RefCell::default(),
+            instructions: settings.instructions.unwrap_or(INSTRUCTION_BOUND),
+            engines: Pool::default(),
         };
         // What does not fit is told now, not at the first case.
-        for seat in &runner.others {
-            let how = How::of(&[], true);
-            let settings = runner.settings(how, &Configuration::default());
+        let (under_test, reference) = runner.lineup.split();
+        let default = Configuration::default();
+        for seat in under_test {
+            let settings = runner.settings(true, &default);
             engines::create(seat.registration.name, &settings)?;
         }
+        let settings = runner.of_reference(&default);
+        runner
+            .engines
+            .with(reference.registration.name, &settings, |_| ())?;
         Ok(runner)
     }
 
-    fn settings(&self, how: How, configuration: &Configuration) -> Settings {
+    fn settings(&self, trace: bool, configuration: &Configuration) -> Settings {
         Settings {
-            trace: how.traced,
-            gc_zeal: u32::from(how.collecting),
+            trace,
             plant: self.plant.clone(),
             configuration: configuration.clone(),
             ..Settings::default()
         }
     }
 
-    /// Sets the configurations of the engines under test that have axes, in their order: as [`Configuration`] displays, or
-    /// [`DRAWN`], so that each case's bytes draw one. Engines without one keep their default.
-    ///
-    /// # Errors
-    ///
-    /// [`SetupError`], if one is wrong or there are too many.
-    pub fn configure(&mut self, configurations: &[impl AsRef<str>]) -> Result<(), SetupError> {
-        let seats = self.others.iter_mut();
-        let mut seats = seats.filter(|seat| !(seat.registration.axes)().is_empty());
-        for text in configurations {
-            let seat = seats.next().ok_or(SetupError::TooManyConfigurations)?;
-            let engine = seat.registration.name;
-            seat.configuration = if text.as_ref() == DRAWN {
-                Choice::Drawn
-            } else {
-                let parsed = Configuration::parse(text.as_ref(), &(seat.registration.axes)());
-                let refused = |message| SetupError::Refused { engine, message };
-                Choice::Fixed(parsed.map_err(refused)?)
-            };
+    fn of_reference(&self, configuration: &Configuration) -> Settings {
+        Settings {
+            coverage: true,
+            instructions: Some(self.instructions),
+            ..self.settings(true, configuration)
         }
-        Ok(())
     }
 
-    /// The configurations of the engines under test in the case of this module.
-    pub fn configurations(&self, wasm: &[u8]) -> Vec<(&'static str, Configuration)> {
-        let configuration = |(index, seat): (usize, &Seat)| {
-            let configuration = match &seat.configuration {
-                Choice::Fixed(configuration) => configuration.clone(),
-                Choice::Drawn => {
-                    let drawn = xxh3_64(wasm) % CONFIGURATIONS;
-                    let axes = (seat.registration.axes)();
-                    Configuration::draw(&axes, &drawn.to_le_bytes(), index as u64)
-                }
-            };
-            (seat.registration.name, configuration)
-        };
-        self.others.iter().enumerate().map(configuration).collect()
+    /// The configurations that the case of this module draws, in the form in which [`CaseRunner::configured`] takes them: under
+    /// them, another module has the same.
+    pub fn pinned(&self, wasm: &[u8]) -> Vec<String> {
+        self.lineup.pinned(wasm)
     }
 
     /// What all engines can do, and so what the cases use.
@@ -342,12 +278,15 @@ impl CaseRunner {
 
         let start = Instant::now();
         let traced = is_traced(seed);
-        let compared = self.compare(&case.wasm, traced);
+        let compared = self.compare_ending(&case.wasm, traced);
         let mut report = self.report(&case.wasm, traced, &compared);
         let executed = &compared.reference.executed;
-        let hit = |offset: &&u32| executed.binary_search(offset).is_ok();
-        report.leaves.0 = case.leaves.iter().filter(hit).count() as u64;
-        report.leaves.1 = case.leaves.len() as u64;
+        // Nothing executed: the reference does not record it.
+        if !executed.is_empty() {
+            let hit = |offset: &&u32| executed.binary_search(offset).is_ok();
+            let hits = case.leaves.iter().filter(hit).count();
+            report.leaves = (hits as u64, case.leaves.len() as u64);
+        }
         report.stages = stages(&compared, start);
         report.stages.generate = generate;
         report
@@ -391,7 +330,21 @@ impl CaseRunner {
     ///
     /// If it does.
     pub fn reference(&self, wasm: &[u8]) -> Observation {
-        observe::observe(self.reference.as_ref(), wasm)
+        let configurations = self.lineup.configurations(wasm);
+        self.run_reference(wasm, &configurations).observation
+    }
+
+    fn run_reference(&self, wasm: &[u8], configurations: &[Configuration]) -> Run {
+        let (_, seat) = self.lineup.split();
+        let configuration = configurations.last().expect("one for each engine");
+        let settings = self.of_reference(configuration);
+        self.run_on(seat.registration.name, &settings, wasm)
+    }
+
+    fn run_on(&self, engine: &str, settings: &Settings, wasm: &[u8]) -> Run {
+        let run = |engine: &dyn engines::Engine| observe::run(engine, wasm);
+        let run = self.engines.with(engine, settings, run);
+        run.expect("an axis has possible choices")
     }
 
     /// Runs a module on the reference and then on the engines under test, and
@@ -401,37 +354,57 @@ impl CaseRunner {
     ///
     /// If an engine does.
     pub fn compare(&self, wasm: &[u8], traced: bool) -> Compared {
-        let reference = observe::run(self.reference.as_ref(), wasm);
-        let mut compared = Compared {
+        if let Some(pilot) = self.endless(wasm) {
+            return pilot;
+        }
+        self.compare_ending(wasm, traced)
+    }
+
+    /// A module from elsewhere may never end. An engine that cannot count instructions is no reference for that, so the last one
+    /// of the registry, which can, goes ahead; this is what it shows of a module that it gives up.
+    fn endless(&self, wasm: &[u8]) -> Option<Compared> {
+        let (_, reference) = self.lineup.split();
+        let pilot = engines::REGISTRY.last()?;
+        if reference.registration.name == pilot.name {
+            return None;
+        }
+        let settings = Settings {
+            instructions: Some(self.instructions),
+            ..Settings::default()
+        };
+        let reference = self.run_on(pilot.name, &settings, wasm);
+        let discard = given_up(&reference.observation)?;
+        Some(Compared {
             reference,
+            others: Vec::new(),
+            verdict: Verdict::Discard(discard),
+        })
+    }
+
+    /// Compares, given that the module ends or the reference gives it up.
+    fn compare_ending(&self, wasm: &[u8], traced: bool) -> Compared {
+        let configurations = self.lineup.configurations(wasm);
+        let mut compared = Compared {
+            reference: self.run_reference(wasm, &configurations),
             others: Vec::new(),
             verdict: Verdict::Agree { cut: None },
         };
         let reference = &compared.reference.observation;
-        if let Some(message) = out_of_instructions(reference) {
-            compared.verdict = Verdict::Discard(Discard {
-                reason: DiscardReason::Exhausted,
-                engine: reference.engine.clone(),
-                message,
-            });
+        if let Some(discard) = given_up(reference) {
+            compared.verdict = Verdict::Discard(discard);
             return compared;
         }
-        let mut engines = self.engines.borrow_mut();
-        for (index, (name, configuration)) in self.configurations(wasm).into_iter().enumerate() {
-            if engines.len() >= ENGINES {
-                engines.clear();
-            }
-            let how = How::of(wasm, traced);
-            let settings = self.settings(how, &configuration);
-            let create = || engines::create(name, &settings).expect("an axis has possible choices");
-            let key = (index, how, configuration);
-            let engine = engines.entry(key).or_insert_with(create);
-            let run = observe::run(engine.as_ref(), wasm);
+        let (under_test, _) = self.lineup.split();
+        for (seat, configuration) in under_test.iter().zip(&configurations) {
+            let settings = self.settings(traced, configuration);
+            let run = self.run_on(seat.registration.name, &settings, wasm);
             let verdict = compare(&run.observation, reference);
             compared.others.push(run);
             match (&compared.verdict, verdict) {
-                (_, verdict @ Verdict::Diverge(_)) => {
-                    compared.verdict = verdict;
+                (_, Verdict::Diverge(mut divergence)) => {
+                    let of_reference = configurations.last().expect("one for each engine");
+                    divergence.configurations = [configuration.clone(), of_reference.clone()];
+                    compared.verdict = Verdict::Diverge(divergence);
                     break;
                 }
                 (Verdict::Agree { cut: None }, verdict) => compared.verdict = verdict,
@@ -442,29 +415,26 @@ impl CaseRunner {
     }
 }
 
+/// Why there is nothing to compare with, if the engine gave the case up.
+fn given_up(observation: &Observation) -> Option<Discard> {
+    Some(Discard {
+        reason: DiscardReason::Exhausted,
+        engine: observation.engine.clone(),
+        message: out_of_instructions(observation)?,
+    })
+}
+
 impl CaseRunner {
     /// The report of a case but for leaves and times.
     fn report(&self, wasm: &[u8], traced: bool, compared: &Compared) -> CaseReport {
-        let mut choices = Vec::new();
-        let mut configured = String::new();
-        for (engine, configuration) in self.configurations(wasm) {
-            let chosen = configuration.choices();
-            choices.extend(chosen.map(|(axis, choice)| format!("{engine} {axis}={choice}")));
-            if configuration != Configuration::default() {
-                configured += &format!("\nconfiguration of {engine}: {configuration}\n");
-            }
-        }
         let mut report = CaseReport {
             size: wasm.len(),
             traced,
-            choices,
+            choices: self.lineup.choices(wasm),
             digest: Some(digest(compared)),
             ..CaseReport::default()
         };
         enter(wasm, compared, &mut report);
-        if let Some(finding) = &mut report.finding {
-            finding.text += &configured;
-        }
         count(wasm, &compared.reference, &mut report);
         report
     }

@@ -16,8 +16,10 @@ mod case;
 mod corpus;
 mod crossing;
 mod instruction;
+mod lineup;
 mod operator;
 mod script;
+mod stats;
 mod summary;
 mod target;
 
@@ -27,13 +29,14 @@ pub use campaign::{
 };
 pub(crate) use case::INSTRUCTION_BOUND;
 pub use case::{
-    CaseReport, CaseRunner, Compared, DRAWN, Finding, Nanoseconds, Stages, case_module, is_traced,
+    CaseReport, CaseRunner, Compared, Finding, Nanoseconds, Stages, case_module, is_traced,
 };
 pub use corpus::{Origin, Share as MutantShare, Strategy};
 pub(crate) use crossing::crossings;
 pub use crossing::{KINDS, WAYS};
 pub use instruction::Instruction;
+pub use lineup::DRAWN;
 pub use operator::ProposalCount;
 pub use script::ScriptRunner;
 pub use summary::{Executed, LeafCoverage, OutcomeCount, Share, Summary};
-pub use target::{compile, cross_over, differential, mutate, oracle, oracle_bytes, wasmi};
+pub use target::{compile, configs, cross_over, differential, mutate, oracle, oracle_bytes, wasmi};

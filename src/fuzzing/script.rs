@@ -17,32 +17,35 @@ pub struct ScriptRunner {
 const INSTRUCTION_BOUND: u64 = 1_000_000;
 
 impl ScriptRunner {
-    /// Sets up the engines. Of `settings`, only a planted bug matters here.
+    /// Sets up the engines, with configurations as [`CaseRunner::pinned`](super::CaseRunner::pinned) gives them; those that get
+    /// none have their default. Of `settings`, only a planted bug matters here.
     ///
     /// # Errors
     ///
     /// [`SetupError`], if an engine refuses the settings.
     pub fn new(
         names: &[impl AsRef<str>],
+        configurations: &[impl AsRef<str>],
         settings: &Settings,
         host: Host,
     ) -> Result<ScriptRunner, SetupError> {
-        let plant = settings.plant.clone();
-        let of_engines = Settings {
-            plant,
-            ..Settings::default()
-        };
-        let of_reference = Settings {
-            instructions: Some(INSTRUCTION_BOUND),
-            ..of_engines.clone()
-        };
-        let (reference, under_test) = engines::split_reference(names)?;
-        let under_test = under_test.iter();
+        let (reference, mut all) = engines::split_reference(names)?;
+        all.push(reference);
+        let chosen = engines::configurations(&all, configurations)?;
+        let last = all.len() - 1;
+        let mut created = Vec::new();
+        for (index, (engine, configuration)) in all.iter().zip(chosen).enumerate() {
+            let settings = Settings {
+                plant: settings.plant.clone(),
+                instructions: (index == last).then_some(INSTRUCTION_BOUND),
+                configuration: configuration.unwrap_or_default(),
+                ..Settings::default()
+            };
+            created.push(engines::create(engine.name, &settings)?);
+        }
         Ok(ScriptRunner {
-            under_test: under_test
-                .map(|engine| engines::create(engine.name, &of_engines))
-                .collect::<Result<_, _>>()?,
-            reference: engines::create(reference.name, &of_reference)?,
+            reference: created.pop().expect("there are at least two"),
+            under_test: created,
             host,
         })
     }
@@ -55,7 +58,7 @@ impl ScriptRunner {
     pub fn script(&self, wasm: &[u8]) -> Result<String, CaseScriptError> {
         let observation = observe(self.reference.as_ref(), wasm);
         let text = case_script(wasm, &observation, self.host)?;
-        match self.failure(self.reference.as_ref(), &text) {
+        match self.failure(self.reference.as_ref(), true, &text) {
             None => Ok(text),
             Some(failure) => Err(CaseScriptError::Outcome(format!(
                 "the script fails on the reference itself: {failure}"
@@ -76,7 +79,7 @@ impl ScriptRunner {
         let Ok(script) = self.script(wasm) else {
             return report;
         };
-        let failure = |engine: &dyn Engine| self.failure(engine, &script);
+        let failure = |engine: &dyn Engine| self.failure(engine, false, &script);
         let failed = self.under_test.iter().find_map(|engine| {
             let engine = engine.as_ref();
             Some((engine.name(), failure(engine)?))
@@ -90,7 +93,7 @@ impl ScriptRunner {
     }
 
     /// The first directive of a script that fails on an engine. A limit that the engine reaches is no failure.
-    fn failure(&self, engine: &dyn Engine, script: &str) -> Option<String> {
+    fn failure(&self, engine: &dyn Engine, is_reference: bool, script: &str) -> Option<String> {
         let result = match run_script("case", script, engine) {
             Ok(result) => result,
             Err(error) => return Some(error.to_string()),
@@ -101,9 +104,8 @@ impl ScriptRunner {
         };
         let limit = exhausted("");
         let bound = exhausted(INSTRUCTIONS);
-        let reference = engine.name() == self.reference.name();
         let counts = |message: &&String| {
-            !message.contains(&limit) || (reference && message.contains(&bound))
+            !message.contains(&limit) || (is_reference && message.contains(&bound))
         };
         let mut messages = result.failures.iter().map(|failure| &failure.message);
         messages.find(counts).cloned()
@@ -135,7 +137,8 @@ mod tests {
     #[test]
     fn engines_that_agree_pass_each_others_scripts() {
         let (names, settings) = (engines::names(), Settings::default());
-        let runner = ScriptRunner::new(&names, &settings, Host::Standard).unwrap();
+        let configurations = ["opt=speed,gc-zeal=7"];
+        let runner = ScriptRunner::new(&names, &configurations, &settings, Host::Standard).unwrap();
         let generate =
             |seed| crate::generate::generate(seed, &crate::generate::Config::default()).wasm;
         // Not every case can be told as a script.

@@ -1,7 +1,8 @@
 //! The bodies of the fuzz targets.
 
 use super::case::{CaseRunner, module_from_bytes};
-use crate::engines::{self, Engine, Interface, Settings, standard_host};
+use super::stats::Stats;
+use crate::engines::{self, Configuration, Engine, Interface, Pool, Settings, standard_host};
 use crate::generate::Features;
 use crate::mutate::Mutator;
 use crate::observe::{Outcome, observe};
@@ -11,8 +12,10 @@ use std::thread::LocalKey;
 thread_local! {
     // The engines, set up once: a fuzzing engine calls the body very often.
     static DEFAULT: OnceCell<CaseRunner> = const { OnceCell::new() };
+    static CONFIGS: OnceCell<CaseRunner> = const { OnceCell::new() };
     static WASMI: OnceCell<CaseRunner> = const { OnceCell::new() };
-    static ENGINES: OnceCell<Vec<Box<dyn Engine>>> = const { OnceCell::new() };
+    static ENGINES: Pool = Pool::default();
+    static STATS: Option<Stats> = Stats::asked_for();
     static ORACLE: OnceCell<Box<dyn Engine>> = const { OnceCell::new() };
 }
 
@@ -59,13 +62,23 @@ fn features() -> Features {
 const INSTRUCTION_BOUND: u64 = 1_000_000;
 
 /// Runs a case on the default engines. Bytes that are a module are that case; all
-/// others are what the generator makes a module of.
+/// others are what the generator makes a module of. The engines' configurations are
+/// drawn from the module.
 ///
 /// # Panics
 ///
 /// With the report, if the engines differ; and if an engine panics.
 pub fn differential(bytes: &[u8]) {
     compared(&DEFAULT, &engines::names(), bytes);
+}
+
+/// As [`differential`], on two configurations of the compiling engine.
+///
+/// # Panics
+///
+/// With the report, if they differ; and if the engine panics.
+pub fn configs(bytes: &[u8]) {
+    compared(&CONFIGS, &["compiled", "compiled"], bytes);
 }
 
 /// As [`differential`], on the oracle and wasmi, with modules of all that wasmi can do.
@@ -89,6 +102,7 @@ fn compared(runner: &'static LocalKey<OnceCell<CaseRunner>>, names: &[&'static s
         } else {
             runner.run_module(&module_from_bytes(bytes, runner.features()), traced(bytes))
         };
+        STATS.with(|stats| stats.iter().for_each(|stats| stats.add(&report)));
         if let Some(finding) = report.finding {
             panic!("{}", finding.text);
         }
@@ -151,7 +165,7 @@ fn on_oracle(wasm: &[u8]) -> Outcome {
     })
 }
 
-/// Gives arbitrary bytes to every engine, as a module: it is validated, compiled
+/// Gives arbitrary bytes to every engine, in the configuration that they draw, as a module: it is validated, compiled
 /// and, unless it has a start function (which might not end), instantiated under
 /// the standard host.
 ///
@@ -160,12 +174,16 @@ fn on_oracle(wasm: &[u8]) -> Outcome {
 /// If an engine panics, or fails by itself.
 pub fn compile(bytes: &[u8]) {
     ENGINES.with(|engines| {
-        let engines = engines.get_or_init(|| {
-            let settings = Settings::default();
-            engines::create_all(&settings).expect("the default settings fit every engine")
-        });
-        for engine in engines {
-            compile_on(engine.as_ref(), bytes);
+        for name in engines::names() {
+            let axes = engines::find(name).map(|engine| (engine.axes)());
+            let axes = axes.expect("the name is from the registry");
+            let settings = Settings {
+                configuration: Configuration::draw(&axes, bytes, 0),
+                ..Settings::default()
+            };
+            engines
+                .with(name, &settings, |engine| compile_on(engine, bytes))
+                .expect("an axis has possible choices");
         }
     });
 }

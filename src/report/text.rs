@@ -52,7 +52,7 @@ pub fn render(report: &Report, palette: Palette) -> String {
     if !report.traced {
         line(
             &mut out,
-            format_args!("{} ran without recording a trace", divergence.left),
+            format_args!("{} ran without recording a trace", divergence.sides()[0]),
         );
     }
     out.push('\n');
@@ -91,7 +91,7 @@ fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
 
 fn sides(out: &mut String, report: &Report, palette: Palette, l: &str, r: &str) {
     let Palette { left, right, .. } = palette;
-    let (a, b) = (&report.divergence.left, &report.divergence.right);
+    let [a, b] = report.divergence.sides();
     let width = a.len().max(b.len());
     line(out, format_args!("  {left}{a:width$}{left:#}  {l}"));
     line(out, format_args!("  {right}{b:width$}{right:#}  {r}"));

@@ -37,6 +37,10 @@ pub struct ScriptResult {
     pub failures: Vec<Failure>,
 }
 
+/// How a script's comment begins that names an engine's configuration with which it is to be run too: `;; configuration of
+/// compiled: gc-zeal=1`.
+pub const CONFIGURATION: &str = ";; configuration of ";
+
 /// A directive that failed.
 #[derive(Clone, Debug, Serialize)]
 pub struct Failure {

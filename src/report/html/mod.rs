@@ -59,7 +59,7 @@ pub fn divergence(
         file,
         left: Some(left),
         right: Some(right),
-        names: [divergence.left.clone(), divergence.right.clone()],
+        names: divergence.sides(),
         lines: source::lines(wasm).unwrap_or_default(),
         report: Some(report),
         lost: None,
@@ -159,7 +159,7 @@ impl Page<'_> {
             @if let Some(report) = self.report {
                 (self.sides(&describe(&report.divergence.difference)))
                 @if !report.traced {
-                    p { (report.divergence.left) " ran without recording a trace." }
+                    p { (report.divergence.sides()[0]) " ran without recording a trace." }
                 }
             }
             @if let Some(lost) = self.lost {
