@@ -164,7 +164,7 @@ impl Config {
 
     /// Bytes at the low end of each stack that no Wasm function may start in, so that host functions (see
     /// [`Func::new`](crate::Func::new)), which run on the stack of whoever calls them, always find as much. 128 KiB by default;
-    /// [`Engine::new`](crate::Engine::new) rounds up to whole pages and refuses less than 32 KiB, which the runtime itself needs.
+    /// [`Engine::new`](crate::Engine::new) rounds up to whole pages and refuses less than 64 KiB, which the runtime itself needs.
     ///
     /// A host function that uses more on a continuation's stack ends the process: it runs into the guard page below. (Rust
     /// touches large frames page by page, so that the guard is not jumped over.)
@@ -174,7 +174,8 @@ impl Config {
     }
 
     /// Whether the engine checks itself at every switch of stacks: that the stack pointer is on the stack recorded as running, that
-    /// nothing has overwritten the headers of stacks, that their states and the chain that they form are possible, that values
+    /// nothing has overwritten the headers of stacks (by canaries around each; frames and headroom need none, they end at a guard
+    /// page), that their states and the chain that they form are possible, that values
     /// fit. The values of freed stacks are overwritten then. A check that fails ends the process. On by default in builds with
     /// debug assertions; for the fuzzing of the engine itself.
     pub fn check_switches(&mut self, on: bool) -> &mut Self {

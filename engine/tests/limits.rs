@@ -126,6 +126,7 @@ fn sizes_that_make_no_sense_are_refused() {
         Config::new().host_stack_headroom(usize::MAX),
         Config::new().host_stack_headroom(isize::MAX as usize),
         Config::new().host_stack_headroom(4096),
+        Config::new().host_stack_headroom(60 << 10),
         Config::new().host_stack_headroom(256 << 10),
     ] {
         match Engine::new(config) {
@@ -159,4 +160,29 @@ fn host_functions_find_the_headroom_that_was_asked_for() {
         (func (export "run") (resume $k (cont.new $k (ref.func $body)))))"#;
     let caller = instance(&mut store, &engine, text, &[Extern::Func(host)]);
     call(&mut store, &caller, "run").expect("the host function returns");
+}
+
+/// At the end of a continuation's stack, with all that the runtime can be asked to do there.
+#[test]
+fn the_runtime_gets_by_with_the_least_headroom() {
+    let text = r#"(module (type $f (func)) (type $k (cont $f)) (type $s (struct (field (ref null $s)))) (tag $e)
+        (func $down (type $f)
+          (drop (struct.new $s (struct.new $s (ref.null $s))))
+          (drop (cont.new $k (ref.func $down)))
+          (block $h (try_table (catch $e $h) (throw $e)))
+          (call $down))
+        (elem declare func $down)
+        (func (export "run") (resume $k (cont.new $k (ref.func $down)))))"#;
+    for signals in [true, false] {
+        let mut config = Config::new();
+        config.host_stack_headroom(64 << 10).gc_zeal(1).trace(true);
+        config.check_switches(true).signals_based_traps(signals);
+        let engine = Engine::new(&config).unwrap();
+        let mut store = Store::new(&engine, ());
+        let instance = instance(&mut store, &engine, text, &[]);
+        match call(&mut store, &instance, "run") {
+            Err(Error::Exhausted(what)) => assert_eq!(what.to_string(), "call stack"),
+            other => panic!("{other:?}"),
+        }
+    }
 }

@@ -62,8 +62,10 @@ impl Running {
     /// Whether the configuration, which can only be shown, has guard regions: an access that runs into one claims no place.
     fn may_fault(&self) -> bool {
         let config = format!("{:?}", self.store.engine().config());
-        assert!(config.contains("memory_guard: "), "{config}");
-        config.contains("memory_guard: true")
+        for setting in ["memory_guard: ", "signals_based_traps: "] {
+            assert!(config.contains(setting), "{config}");
+        }
+        config.contains("memory_guard: true") && config.contains("signals_based_traps: true")
     }
 
     fn is_out_of_bounds(&mut self, name: &str, args: &[Val]) -> bool {
@@ -306,5 +308,24 @@ fn an_access_that_faults_claims_no_place_that_may_be_wrong() {
         let load = wasm.windows(2).position(|bytes| bytes == [0x2a, 0x02]);
         let place = trap.location.map(|at| at.offset as usize);
         assert_eq!(place, load.filter(|_| !guard), "guard: {guard}");
+    }
+}
+
+/// With guard regions too: no other memory has one, and what is no load or store is checked by the runtime.
+#[test]
+fn an_access_that_is_checked_claims_its_place() {
+    let text = r#"(module (memory $long i64 1) (memory $bytes 1 (pagesize 1)) (memory $short 1)
+        (func (export "long") (drop (i32.load $long (i64.const -8))))
+        (func (export "bytes") (i32.store $bytes (i32.const 1) (i32.const 0)))
+        (func (export "fill") (memory.fill $short (i32.const -1) (i32.const 0) (i32.const 2))))"#;
+    for engine in engines() {
+        let mut running = Running::new(&engine, text);
+        for export in ["long", "bytes", "fill"] {
+            let Err(Error::Trap(trap)) = running.call(export, &[]) else {
+                panic!("{export} traps");
+            };
+            assert_eq!(trap.kind, TrapKind::MemoryOutOfBounds);
+            assert!(trap.location.is_some(), "{export}");
+        }
     }
 }

@@ -116,8 +116,9 @@ impl Func {
     /// Calls the function.
     ///
     /// # Errors
-    /// [`Error::Type`] when `params` or the length of `results` do not fit the function's type; otherwise however the call
-    /// ended. After an error the store can be used as before.
+    /// [`Error::Type`] when `params` or the length of `results` do not fit the function's type; [`Error::Engine`] when a host
+    /// function makes the call from another stack than the one that it runs on (see [`Store`](crate::Store)); otherwise however
+    /// the call ended. After an error the store can be used as before.
     ///
     /// # Panics
     /// The handle, or a reference in `params`, belongs to another store; or a host function panicked.

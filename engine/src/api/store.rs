@@ -14,6 +14,12 @@ use std::ptr::NonNull;
 /// [`ExnRef`](crate::ExnRef), [`ContRef`](crate::ContRef)), which keeps it alive until the scope ends in which the host got the
 /// handle: the call of the host function, else [`Store::scope`], else the store's life. Using the handle later panics.
 ///
+/// Calls into stores nest on a thread, also those into different stores: one that is made in a host function ends before that
+/// function returns. A host that has stacks of its own (coroutines) and leaves a host function by switching to another of them
+/// must not call into any store from there until it is back, since the code that it left is not below: where the stack pointer
+/// shows that, the call is [`Error::Engine`](crate::Error::Engine), but a stack at lower addresses than the one that was left looks
+/// like one that was made below it. Before a store is first entered, and when all calls are over, any stack will do.
+///
 /// A store's `T` is the one that its host functions were made for, exactly: a longer-lived `T` is no substitute.
 ///
 /// ```compile_fail

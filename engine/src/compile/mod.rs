@@ -129,8 +129,9 @@ impl Engine {
     }
 }
 
-/// What the runtime's own functions need of a stack, with those of the standard library that they call.
-const LEAST_HEADROOM: usize = 32 * 1024;
+/// What the runtime's own functions need of a stack, with those of the standard library that they call, in a build without
+/// optimisation and with self-checks, and about as much again.
+const LEAST_HEADROOM: usize = 64 * 1024;
 
 fn whole_pages(bytes: usize) -> Result<usize, Error> {
     // Nothing that exceeds half of the address space could be mapped, and what comes near it would overflow later on.

@@ -38,6 +38,12 @@ pub(crate) fn internal_error() -> TrapCode {
     TrapCode::unwrap_user(12)
 }
 
+/// An access of a memory whose guard region is its check: as [`TrapKind::MemoryOutOfBounds`], but the place that the code tells may
+/// be that of the instruction that the access became part of.
+pub(crate) fn memory_fault() -> TrapCode {
+    TrapCode::unwrap_user(18)
+}
+
 /// The code for a trap of the specification.
 pub(crate) fn code(kind: TrapKind) -> TrapCode {
     match kind {
@@ -61,6 +67,7 @@ pub(crate) fn reason(code: TrapCode) -> TrapReason {
         TrapCode::INTEGER_DIVISION_BY_ZERO => TrapKind::IntegerDivideByZero,
         TrapCode::INTEGER_OVERFLOW => TrapKind::IntegerOverflow,
         TrapCode::BAD_CONVERSION_TO_INTEGER => TrapKind::InvalidConversionToInteger,
+        code if code == memory_fault() => TrapKind::MemoryOutOfBounds,
         code => {
             let found = USER.iter().find(|(_, c)| TrapCode::unwrap_user(*c) == code);
             found

@@ -209,7 +209,8 @@ impl Notes {
     };
 }
 
-/// What the canaries around a header hold.
+/// What the canaries around a header hold. They are around nothing else: values that do not fit into the buffer run into the lower
+/// one, whatever writes beyond the stack's upper end has passed the upper one, and what goes below the headroom meets a guard page.
 pub(crate) const CANARY: u64 = 0x5357_4954_4348_4241;
 
 /// Bits of a continuation reference that hold the slot; the others hold the generation.

@@ -260,7 +260,7 @@ pub(crate) fn describe(store: &StoreInner) -> Result<Trap, Exhaustion> {
     let exact = explicit.is_some()
         || match kind {
             TrapKind::Unreachable => config.opt_level == OptLevel::None,
-            TrapKind::MemoryOutOfBounds => !config.memory_guard,
+            TrapKind::MemoryOutOfBounds => code != trap_codes::memory_fault(),
             _ => true,
         };
     let location = store.location_at(store.trap.pc).map(|(_, at)| at);

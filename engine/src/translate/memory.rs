@@ -260,7 +260,7 @@ impl FuncTranslator<'_, '_> {
             .with_endianness(Endianness::Little)
             .with_alias_region(Some(region));
         if guarded {
-            flags.with_trap_code(Some(trap_codes::code(TrapKind::MemoryOutOfBounds)))
+            flags.with_trap_code(Some(trap_codes::memory_fault()))
         } else {
             flags.with_notrap()
         }

@@ -17,7 +17,7 @@ use cranelift_codegen::isa::{CallConv, TargetIsa};
 use cranelift_frontend::{FuncInstBuilder, FunctionBuilder, FunctionBuilderContext};
 use std::mem::offset_of;
 
-/// A frame of more bytes is checked before it is made, by [`large_frame_entry`]. Half of the least headroom: the call of the
+/// A frame of more bytes is checked before it is made, by [`large_frame_entry`]. A quarter of the least headroom: the call of the
 /// runtime that ends the activation still has room below a smaller one that should not have been made.
 pub(crate) const LARGE_FRAME: u32 = 16 * 1024;
 
