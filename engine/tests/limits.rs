@@ -175,7 +175,9 @@ fn the_runtime_gets_by_with_the_least_headroom() {
         (func (export "run") (resume $k (cont.new $k (ref.func $down)))))"#;
     for signals in [true, false] {
         let mut config = Config::new();
-        config.host_stack_headroom(64 << 10).fiber_stack_size(128 << 10);
+        config
+            .host_stack_headroom(64 << 10)
+            .fiber_stack_size(128 << 10);
         config.gc_zeal(1).trace(true);
         config.check_switches(true).signals_based_traps(signals);
         let engine = Engine::new(&config).unwrap();
