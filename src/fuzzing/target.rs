@@ -20,19 +20,22 @@ thread_local! {
 }
 
 /// The custom mutator of targets that take modules: writes a mutation of the first `size` bytes of `data` there, and returns its
-/// length. Where none is found, the bytes stay as they are.
+/// length. Where none is found, a module stays as it is. For other bytes the answer is `None` then: libFuzzer begins with a bound of
+/// a few bytes if its corpus is empty, in which no module has room, and its own mutations of the generator's bytes serve meanwhile.
 ///
 /// # Panics
 ///
 /// If the mutator does, or `size` or `max_size` is more than `data` has.
-pub fn mutate(data: &mut [u8], size: usize, max_size: usize, seed: u32) -> usize {
+pub fn mutate(data: &mut [u8], size: usize, max_size: usize, seed: u32) -> Option<usize> {
     let mutator = Mutator::new(features());
     match mutator.mutate(&data[..size], seed.into(), max_size) {
         Some(mutant) => {
             data[..mutant.len()].copy_from_slice(&mutant);
-            mutant.len()
+            Some(mutant.len())
         }
-        None => size.min(max_size),
+        None => data[..size]
+            .starts_with(b"\0asm")
+            .then_some(size.min(max_size)),
     }
 }
 
@@ -219,7 +222,7 @@ mod tests {
             } else {
                 input.len()
             };
-            let size = mutate(&mut data, input.len(), max_size, seed);
+            let size = mutate(&mut data, input.len(), max_size, seed).unwrap();
             assert!(size <= max_size);
             let again = Mutator::new(features()).mutate(&input, seed.into(), max_size);
             match again {
@@ -230,7 +233,8 @@ mod tests {
         }
         assert!(changed > 40, "{changed}");
         // No room for anything: nothing is written.
-        assert_eq!(mutate(&mut [1, 2, 3], 3, 3, 9), 3);
+        assert_eq!(mutate(&mut [1, 2, 3], 3, 3, 9), None);
+        assert_eq!(mutate(&mut b"\0asm\x01\0\0\0".to_vec(), 8, 8, 9), Some(8));
         assert_eq!(cross_over(&input, &input, &mut [], 9), 0);
         let size = cross_over(&input, &input, &mut data, 9);
         assert!(size > 0 && data[..size] != input);
