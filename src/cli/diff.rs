@@ -281,6 +281,7 @@ fn compare(path: &Path, lineup: &Lineup, page: bool) -> anyhow::Result<FileSumma
             reference,
             others,
             verdict,
+            opinions,
         } = runner.compare(&wasm, traced);
         let reference = reference.observation;
         match verdict {
@@ -291,7 +292,7 @@ fn compare(path: &Path, lineup: &Lineup, page: bool) -> anyhow::Result<FileSumma
                 }
                 if let Some(cut) = cut {
                     text = format!(
-                        "{}: all engines agree up to call {}, where {} exhausted its {}\n",
+                        "{}: all engines agree up to call {}, where {} went no further: {}\n",
                         path.display(),
                         cut.call,
                         cut.engine,
@@ -303,7 +304,8 @@ fn compare(path: &Path, lineup: &Lineup, page: bool) -> anyhow::Result<FileSumma
             Verdict::Diverge(divergence) => {
                 let left = &others.last().context("nothing was compared")?.observation;
                 let reproduce = Some(command(path, &lineup.pinned(&wasm)?));
-                let report = Report::new(&wasm, left, &reference, &divergence, reproduce);
+                let report = Report::new(&wasm, left, &reference, &divergence, reproduce)
+                    .with_opinions(opinions);
                 text = format!("{}: {}", path.display(), render(&report, Palette::colour()));
                 summary.html = page.then(|| {
                     let (left, right) = align(left, &reference);

@@ -6,8 +6,10 @@
 //! `report` does, to explain.
 
 mod divergence;
+mod opinion;
 
 pub use divergence::{ByteDifference, Difference, Divergence, Kind, Place};
+pub use opinion::{Opinion, Side, standing};
 
 use crate::observe::{Event, Observation, Outcome, State, TraceScope, Value};
 use serde::Serialize;
@@ -29,14 +31,14 @@ pub enum Verdict {
     Discard(Discard),
 }
 
-/// Where a limit ended a comparison.
+/// Where a limit ended a comparison, or something that an engine does not have.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Cut {
     /// The engine that reached the limit (the left one, if both did).
     pub engine: String,
-    /// The limit.
+    /// The limit, or what is not supported.
     pub what: String,
-    /// The index of the call that reached it.
+    /// The index of the call that met it.
     pub call: usize,
 }
 
@@ -132,14 +134,12 @@ pub fn compare(left: &Observation, right: &Observation) -> Verdict {
             }
             Step::Cut => {
                 let (l, r) = (&lc.outcome, &rc.outcome);
-                let (engine, outcome) = first(left, right, l, r, Outcome::is_exhausted);
-                let Outcome::Exhausted { what } = outcome else {
-                    unreachable!("a comparison is cut by exhaustion only")
-                };
+                let (engine, outcome) = first(left, right, l, r, |o| o.cut().is_some());
+                let what = outcome.cut().expect("one of them ended the comparison");
                 return Verdict::Agree {
                     cut: Some(Cut {
                         engine,
-                        what: what.clone(),
+                        what: what.to_owned(),
                         call: index,
                     }),
                 };
@@ -216,7 +216,7 @@ fn first<'a>(
 /// The result of comparing one call, or the instantiation.
 enum Step {
     Same,
-    /// One side reached a limit; nothing after it can be compared.
+    /// One side reached a limit or met what it does not have; nothing after it can be compared.
     Cut,
     Differs(Difference),
 }
@@ -237,8 +237,8 @@ fn step(
             let same = match (l, r) {
                 (Some(l), Some(r)) => same_event(l, r),
                 // A side that reached a limit has no more to say.
-                (None, Some(_)) if left.is_exhausted() => break,
-                (Some(_), None) if right.is_exhausted() => break,
+                (None, Some(_)) if left.cut().is_some() => break,
+                (Some(_), None) if right.cut().is_some() => break,
                 _ => false,
             };
             if !same {
@@ -250,7 +250,7 @@ fn step(
             }
         }
     }
-    if left.is_exhausted() || right.is_exhausted() {
+    if left.cut().is_some() || right.cut().is_some() {
         return Step::Cut;
     }
     if same_outcome(left, right) {
@@ -277,6 +277,7 @@ pub(crate) fn same_outcome(left: &Outcome, right: &Outcome) -> bool {
         | (Outcome::Rejected { .. }, Outcome::Rejected { .. })
         | (Outcome::Failed { .. }, Outcome::Failed { .. }) => true,
         (Outcome::Returned { values: l }, Outcome::Returned { values: r }) => same_values(l, r),
+        (Outcome::Suspended { tag: l }, Outcome::Suspended { tag: r }) => same_where_known(*l, *r),
         (Outcome::Threw { tag: l, values: lv }, Outcome::Threw { tag: r, values: rv }) => {
             l == r && same_values(lv, rv)
         }
@@ -348,7 +349,8 @@ pub(crate) fn state(left: &State, right: &State) -> Vec<Difference> {
     }
     let continuations = left.continuations.iter().zip(&right.continuations);
     for (l, r) in continuations {
-        if l.consumed != r.consumed || !l.value().agrees(r.value()) {
+        let same = same_where_known(l.consumed, r.consumed);
+        if !same || !l.value().agrees(r.value()) {
             all.push(Difference::Continuation {
                 left: *l,
                 right: *r,

@@ -1,5 +1,5 @@
 use super::*;
-use crate::observe::{Call, EventKind, Location, Memory, Table, TrapKind, Value};
+use crate::observe::{Call, Continuation, EventKind, Location, Memory, Table, TrapKind, Value};
 
 fn returned(values: &[Value]) -> Outcome {
     Outcome::Returned {
@@ -234,4 +234,79 @@ fn what_one_side_cannot_do_is_discarded_and_what_it_refuses_is_not() {
             other => panic!("{other:?}"),
         }
     }
+}
+
+#[test]
+fn where_two_diverge_the_third_tells_who_stands_alone() {
+    let make = |engine, value| {
+        let calls = vec![(vec![], returned(&[Value::I32(value)]))];
+        let mut observation = observation(engine, calls);
+        observation.trace = None;
+        observation
+    };
+    let (left, right) = (make("left", 1), make("right", 2));
+    let opinion = |third: Observation| Opinion::of(&third, &left, &right);
+    let lines = |opinions: &[Opinion]| standing("left", "right", opinions);
+    assert_eq!(
+        lines(&[opinion(make("a", 2)), opinion(make("b", 2))]),
+        ["left stands alone: a, b shows what right shows"]
+    );
+    assert_eq!(
+        lines(&[opinion(make("a", 1))]),
+        ["right stands alone: a shows what left shows"]
+    );
+    assert_eq!(
+        lines(&[opinion(make("a", 1)), opinion(make("b", 2))]),
+        ["a shows what left shows, b what right shows"]
+    );
+    let limited = observation("c", vec![(vec![], exhausted())]);
+    assert_eq!(
+        lines(&[opinion(make("a", 3)), opinion(limited)]),
+        [
+            "a shows something else than either",
+            "c shows nothing that tells who is right"
+        ]
+    );
+    assert!(lines(&[]).is_empty());
+}
+
+#[test]
+fn what_an_engine_does_not_have_ends_the_comparison_of_a_call() {
+    let message = "not supported: that".to_owned();
+    let make = |engine, first: Outcome| {
+        let second = returned(&[Value::I32(i32::from(first.is_returned()))]);
+        observation(engine, vec![(vec![], first), (vec![], second)])
+    };
+    let unsupported = Outcome::Unsupported {
+        message: message.clone(),
+    };
+    let verdict = compare(&make("a", unsupported), &make("b", returned(&[])));
+    let cut = Cut {
+        engine: "a".to_owned(),
+        what: message,
+        call: 0,
+    };
+    assert_eq!(verdict, Verdict::Agree { cut: Some(cut) });
+}
+
+#[test]
+fn what_an_engine_does_not_tell_is_no_difference() {
+    let ended = |engine, tag| observation(engine, vec![(vec![], Outcome::Suspended { tag })]);
+    let agree = Verdict::Agree { cut: None };
+    assert_eq!(compare(&ended("a", None), &ended("b", Some(3))), agree);
+    let verdict = compare(&ended("a", Some(2)), &ended("b", Some(3)));
+    assert_eq!(kind_of(verdict), "outcome/suspended.tag");
+
+    let holding = |consumed| {
+        let mut observation = observation("a", Vec::new());
+        let number = None;
+        observation.state = Some(State {
+            continuations: vec![Continuation { number, consumed }],
+            ..State::default()
+        });
+        observation
+    };
+    assert_eq!(compare(&holding(None), &holding(Some(true))), agree);
+    let verdict = compare(&holding(Some(false)), &holding(Some(true)));
+    assert_eq!(kind_of(verdict), "state/continuation");
 }

@@ -1,9 +1,10 @@
 //! The adapter of the compiling engine.
 
+use super::configuration::{self, Choice};
 use super::translate::define_event;
 use super::{
-    Axis, Binding, CONTINUATIONS, Configuration, Engine, HostFunction, InstanceId, MEMORY_PAGES,
-    ModuleId, Planted, Registration, Session, Settings, TABLE_ELEMENTS, no_default, unbound,
+    Axis, Binding, CONTINUATIONS, Engine, HostFunction, InstanceId, MEMORY_PAGES, ModuleId,
+    Planted, Registration, Session, Settings, TABLE_ELEMENTS, no_default, unbound,
 };
 use crate::generate::Features;
 use crate::observe::{
@@ -25,11 +26,8 @@ pub const REGISTRATION: Registration = Registration {
     default: true,
 };
 
-/// A choice on an axis: its name, its weight when one is drawn, what it sets.
-type Choice = (&'static str, u32, fn(&mut compiled::Config));
-
 /// The axes of the configuration, the default first on each. (Whether code is traced is drawn as well, by the case.)
-const AXES: &[(&str, &[Choice])] = &[
+const AXES: &[(&str, &[Choice<compiled::Config>])] = &[
     (
         "opt",
         &[
@@ -149,31 +147,7 @@ const AXES: &[(&str, &[Choice])] = &[
 ];
 
 fn axes() -> Vec<Axis> {
-    let axis = |(name, choices): &(&'static str, &[Choice])| Axis {
-        name,
-        choices: choices
-            .iter()
-            .map(|(choice, weight, _)| (*choice, *weight))
-            .collect(),
-    };
-    AXES.iter().map(axis).collect()
-}
-
-/// Sets what is chosen; fails on what is no axis or no choice.
-fn configure(config: &mut compiled::Config, configuration: &Configuration) -> Result<(), String> {
-    for (axis, choice) in configuration.choices() {
-        let choices = AXES
-            .iter()
-            .find(|(name, _)| *name == axis)
-            .map(|(_, choices)| *choices);
-        let chosen = choices
-            .unwrap_or_default()
-            .iter()
-            .find(|(name, ..)| *name == choice);
-        let (_, _, set) = chosen.ok_or_else(|| format!("there is no setting {axis}={choice}"))?;
-        set(config);
-    }
-    Ok(())
+    configuration::axes(AXES)
 }
 
 struct Compiled {
@@ -192,7 +166,7 @@ impl Compiled {
         });
         // No host function of ours looks at its callers, and compiling is what a campaign's time goes into.
         config.native_unwind_info(false);
-        configure(&mut config, &settings.configuration)?;
+        configuration::apply(AXES, &mut config, &settings.configuration)?;
         plant(&mut config, settings);
         Ok(Compiled {
             engine: compiled::Engine::new(&config).map_err(|error| error.to_string())?,
@@ -342,7 +316,7 @@ impl Session for CompiledSession {
             if let compiled::Val::ContRef(Some(cont)) = value {
                 continuations.push(Continuation {
                     number: cont.number(store),
-                    consumed: cont.is_consumed(store),
+                    consumed: Some(cont.is_consumed(store)),
                 });
             }
             self.value(value)
@@ -429,7 +403,7 @@ impl CompiledSession {
                 tag: exception.tag_address(&self.store),
                 values: self.values(&exception.values(&self.store)),
             },
-            compiled::Error::Suspended { tag } => Outcome::Suspended { tag },
+            compiled::Error::Suspended { tag } => Outcome::Suspended { tag: Some(tag) },
             compiled::Error::Exhausted(what) => Outcome::Exhausted {
                 what: what.to_string(),
             },

@@ -35,6 +35,37 @@ pub const DEFAULT: &str = "default";
 /// How many configurations cases draw from. Setting up an engine takes about as long as a case, so that each is to serve many.
 const CONFIGURATIONS: u64 = 256;
 
+/// A choice on an axis: its name, its weight when one is drawn, what it sets in an engine's own configuration.
+pub(super) type Choice<C> = (&'static str, u32, fn(&mut C));
+
+/// The axes of a table with the choices on each, the default first.
+pub(super) fn axes<C>(table: &[(&'static str, &[Choice<C>])]) -> Vec<Axis> {
+    let axis = |(name, choices): &(&'static str, &[Choice<C>])| Axis {
+        name,
+        choices: choices
+            .iter()
+            .map(|(choice, weight, _)| (*choice, *weight))
+            .collect(),
+    };
+    table.iter().map(axis).collect()
+}
+
+/// Sets what is chosen; fails on what is no axis or no choice.
+pub(super) fn apply<C>(
+    table: &[(&'static str, &[Choice<C>])],
+    config: &mut C,
+    configuration: &Configuration,
+) -> Result<(), String> {
+    for (axis, choice) in configuration.choices() {
+        let choices = table.iter().find(|(name, _)| *name == axis);
+        let choices = choices.map_or(&[][..], |(_, choices)| choices);
+        let chosen = choices.iter().find(|(name, ..)| *name == choice);
+        let (_, _, set) = chosen.ok_or_else(|| format!("there is no setting {axis}={choice}"))?;
+        set(config);
+    }
+    Ok(())
+}
+
 impl Configuration {
     /// Reads what `Display` writes.
     ///

@@ -155,7 +155,7 @@ impl Session for OracleSession {
             if let oracle::Val::ContRef(Some(cont)) = value {
                 continuations.push(Continuation {
                     number: Some(cont.number()),
-                    consumed: store.is_consumed(cont),
+                    consumed: Some(store.is_consumed(cont)),
                 });
             }
             self.value(value)
@@ -251,7 +251,7 @@ impl OracleSession {
                 values: self.values(&exception.payload),
             },
             oracle::Error::Suspended(tag) => Outcome::Suspended {
-                tag: tag.address(&self.store),
+                tag: Some(tag.address(&self.store)),
             },
             oracle::Error::Exhausted(oracle::Exhausted::Instructions) => Outcome::Exhausted {
                 what: INSTRUCTIONS.to_owned(),

@@ -6,7 +6,7 @@ use super::crossing::crossings;
 use super::instruction::{Instruction, is_stack_switching};
 use super::lineup::Lineup;
 use super::operator;
-use crate::compare::{Discard, DiscardReason, Verdict, compare};
+use crate::compare::{Discard, DiscardReason, Opinion, Verdict, compare};
 use crate::engines::{self, Configuration, INSTRUCTIONS, Pool, Settings, SetupError};
 use crate::generate::{self, Features, whole};
 use crate::observe::{self, Digest, Hasher, Observation, Outcome, Run};
@@ -150,6 +150,8 @@ pub struct Compared {
     pub others: Vec<Run>,
     /// The verdict on the last of the others, or the first that discards.
     pub verdict: Verdict,
+    /// Where engines diverge, what the engines under test besides the diverging one say to it.
+    pub opinions: Vec<Opinion>,
 }
 
 /// The number of instructions after which the reference gives a case up. The
@@ -388,6 +390,7 @@ impl CaseRunner {
             reference: self.run_reference(wasm, &configurations),
             others: Vec::new(),
             verdict: Verdict::Agree { cut: None },
+            opinions: Vec::new(),
         };
         let reference = &compared.reference.observation;
         if let Some(discard) = given_up(reference) {
@@ -395,9 +398,16 @@ impl CaseRunner {
             return compared;
         }
         let (under_test, _) = self.lineup.split();
+        let mut diverging: Option<usize> = None;
         for (seat, configuration) in under_test.iter().zip(&configurations) {
             let settings = self.settings(traced, configuration);
             let run = self.run_on(seat.registration.name, &settings, wasm);
+            if let Some(diverging) = diverging {
+                let left = &compared.others[diverging].observation;
+                let opinion = Opinion::of(&run.observation, left, reference);
+                compared.opinions.push(opinion);
+                continue;
+            }
             let verdict = compare(&run.observation, reference);
             compared.others.push(run);
             match (&compared.verdict, verdict) {
@@ -405,11 +415,16 @@ impl CaseRunner {
                     let of_reference = configurations.last().expect("one for each engine");
                     divergence.configurations = [configuration.clone(), of_reference.clone()];
                     compared.verdict = Verdict::Diverge(divergence);
-                    break;
+                    diverging = Some(compared.others.len() - 1);
                 }
                 (Verdict::Agree { cut: None }, verdict) => compared.verdict = verdict,
                 _ => {}
             }
+        }
+        if let Some((left, earlier)) = diverging.and_then(|_| compared.others.split_last()) {
+            let opinion = |run: &Run| Opinion::of(&run.observation, &left.observation, reference);
+            let earlier = earlier.iter().map(opinion);
+            compared.opinions.splice(0..0, earlier.collect::<Vec<_>>());
         }
         compared
     }
@@ -484,7 +499,8 @@ fn enter(wasm: &[u8], compared: &Compared, report: &mut CaseReport) {
         Verdict::Diverge(divergence) => {
             let other = compared.others.last().expect("something diverged");
             let (left, right) = (&other.observation, &compared.reference.observation);
-            let explained = Report::new(wasm, left, right, divergence, None);
+            let explained = Report::new(wasm, left, right, divergence, None)
+                .with_opinions(compared.opinions.clone());
             report.finding = Some(Finding {
                 signature: explained.signature(),
                 text: render(&explained, Palette::plain()),

@@ -31,8 +31,9 @@ pub enum Outcome {
     },
     /// A suspension (or a switch) found no handler up to the host.
     Suspended {
-        /// The store address of the tag.
-        tag: u32,
+        /// The store address of the tag, where the engine knows it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        tag: Option<u32>,
     },
     /// A limit of the engine was reached; nothing is known beyond it.
     Exhausted {
@@ -84,6 +85,16 @@ impl Outcome {
         matches!(self, Outcome::Exhausted { .. })
     }
 
+    /// What keeps a comparison from going on, if that is how it ended: a limit of the engine, or something in the middle of a call
+    /// that the engine does not have.
+    pub(crate) fn cut(&self) -> Option<&str> {
+        match self {
+            Outcome::Exhausted { what } => Some(what),
+            Outcome::Unsupported { message } => Some(message),
+            _ => None,
+        }
+    }
+
     /// Whether the end is an ordinary one.
     pub fn is_returned(&self) -> bool {
         matches!(self, Outcome::Returned { .. })
@@ -116,7 +127,10 @@ impl fmt::Display for Outcome {
                 write!(f, "threw tag {tag} ")?;
                 write_list(f, values)
             }
-            Outcome::Suspended { tag } => write!(f, "suspended with tag {tag}, unhandled"),
+            Outcome::Suspended { tag: Some(tag) } => {
+                write!(f, "suspended with tag {tag}, unhandled")
+            }
+            Outcome::Suspended { tag: None } => write!(f, "suspended, unhandled"),
             Outcome::Exhausted { what } => write!(f, "exhausted: {what}"),
             Outcome::Rejected { message, offset } => {
                 write!(f, "rejected: {message}")?;

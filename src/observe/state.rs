@@ -85,8 +85,9 @@ impl Table {
 pub struct Continuation {
     /// Its number in the store, where the engine knows it.
     pub number: Option<u64>,
-    /// Whether it was resumed, bound or switched to.
-    pub consumed: bool,
+    /// Whether it was resumed, bound or switched to, where the engine tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub consumed: Option<bool>,
 }
 
 impl Continuation {
@@ -98,7 +99,11 @@ impl Continuation {
 
 impl fmt::Display for Continuation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let consumed = if self.consumed { "consumed" } else { "alive" };
+        let consumed = match self.consumed {
+            Some(true) => "consumed",
+            Some(false) => "alive",
+            None => "perhaps consumed",
+        };
         write!(f, "{}, {consumed}", self.value())
     }
 }

@@ -227,7 +227,7 @@ mod tests {
     #[test]
     fn an_outcome_may_be_the_first_difference() {
         let (mut l, r) = (side(&[1]), side(&[1]));
-        l.calls[0].outcome = Outcome::Suspended { tag: 0 };
+        l.calls[0].outcome = Outcome::Suspended { tag: Some(0) };
         let rows = align(Some(&l), Some(&r));
         let first = &rows.rows[rows.first.unwrap()];
         assert!(matches!(first, Aligned::Outcome { same: false, .. }));

@@ -15,7 +15,7 @@ pub mod text;
 pub use signature::Signature;
 pub use source::{Excerpt, Line};
 
-use crate::compare::{Difference, Divergence, Place, align};
+use crate::compare::{Difference, Divergence, Opinion, Place, align, standing};
 use crate::observe::{Event, Location, Observation, Outcome};
 use serde::Serialize;
 
@@ -34,6 +34,9 @@ pub struct Report {
     pub outcomes: Option<[Outcome; 2]>,
     /// Whether both sides recorded a trace.
     pub traced: bool,
+    /// What other engines say to it, where more than two were compared.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub opinions: Vec<Opinion>,
     /// A command that reproduces it, if there is one yet.
     pub reproduce: Option<String>,
 }
@@ -103,8 +106,21 @@ impl Report {
             outcomes: outcomes(left, right, &divergence.place),
             divergence: divergence.clone(),
             traced: left.trace.is_some() && right.trace.is_some(),
+            opinions: Vec::new(),
             reproduce,
         }
+    }
+
+    /// The same report with what other engines say.
+    #[must_use]
+    pub fn with_opinions(self, opinions: Vec<Opinion>) -> Report {
+        Report { opinions, ..self }
+    }
+
+    /// Who stands alone, a sentence for each thing that is known.
+    fn standing(&self) -> Vec<String> {
+        let Divergence { left, right, .. } = &self.divergence;
+        standing(left, right, &self.opinions)
     }
 }
 

@@ -57,6 +57,9 @@ pub fn render(report: &Report, palette: Palette) -> String {
     }
     out.push('\n');
     difference(&mut out, report, palette);
+    for sentence in report.standing() {
+        line(&mut out, format_args!("{sentence}"));
+    }
     if let Some(instruction) = &report.instruction {
         out.push('\n');
         source(&mut out, instruction, palette);

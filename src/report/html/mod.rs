@@ -158,6 +158,9 @@ impl Page<'_> {
         html! {
             @if let Some(report) = self.report {
                 (self.sides(&describe(&report.divergence.difference)))
+                @for sentence in report.standing() {
+                    p { (sentence) "." }
+                }
                 @if !report.traced {
                     p { (report.divergence.sides()[0]) " ran without recording a trace." }
                 }

@@ -133,7 +133,7 @@ fn cases() -> Vec<Case> {
         for call in &mut left.calls {
             call.events = 0..0;
         }
-        left.calls[0].outcome = Outcome::Suspended { tag: 0 };
+        left.calls[0].outcome = Outcome::Suspended { tag: Some(0) };
     });
     let (left, right) = sides(&wasm, |left| {
         left.instantiation = Outcome::Rejected {
