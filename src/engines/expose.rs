@@ -130,7 +130,12 @@ impl Exposed {
             ExportKind::Table => "table",
             ExportKind::Tag => "tag",
         };
-        format!("{}{space} {index}", self.prefix)
+        self.own_name(space, index)
+    }
+
+    /// A name that no export of the module has.
+    pub(super) fn own_name(&self, what: &str, index: u32) -> String {
+        format!("{}{what} {index}", self.prefix)
     }
 }
 

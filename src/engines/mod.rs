@@ -14,8 +14,12 @@ mod expose;
 mod interface;
 mod oracle;
 mod pool;
+#[cfg(feature = "wasmtime")]
+mod probe;
 mod translate;
 mod wasmi;
+#[cfg(feature = "wasmtime")]
+mod wasmtime;
 
 pub use configuration::{Axis, Configuration, DEFAULT};
 pub use interface::{Export, ExportKind, Import, Interface, InterfaceError};
@@ -206,6 +210,8 @@ pub struct Registration {
 pub const REGISTRY: &[Registration] = &[
     compiled::REGISTRATION,
     wasmi::REGISTRATION,
+    #[cfg(feature = "wasmtime")]
+    wasmtime::REGISTRATION,
     oracle::REGISTRATION,
 ];
 

@@ -380,6 +380,7 @@ impl CaseRunner {
             reference,
             others: Vec::new(),
             verdict: Verdict::Discard(discard),
+            opinions: Vec::new(),
         })
     }
 

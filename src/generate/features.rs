@@ -119,6 +119,11 @@ features! {
     block_parameters,
     /// Continuation references in fields of structures, in elements of arrays, and kept in exceptions.
     continuations_in_objects,
+    /// `cont.bind` of references to what a collector manages: objects, exceptions, external things.
+    bound_references,
+    /// The type of the continuation that a `switch` captures may stand anywhere among the types, behind other recursion groups as
+    /// well.
+    late_switch_types,
 }
 
 impl Default for Features {
@@ -142,6 +147,8 @@ impl Default for Features {
             vectors_by_br_table: true,
             block_parameters: true,
             continuations_in_objects: true,
+            bound_references: true,
+            late_switch_types: true,
             ..Features::NONE
         }
     }

@@ -63,6 +63,11 @@ impl Plan {
             family.open &= self.features.subtyping;
         }
         self.types.grouped &= self.features.subtyping;
+        if !self.features.late_switch_types {
+            // The families' types are the first group, then.
+            self.types.grouped = self.features.subtyping;
+            self.types.tags_first = false;
+        }
     }
 
     fn fix_tags(&mut self) {
@@ -125,6 +130,11 @@ impl Plan {
                 task.nominal = Nominal::Loop;
             }
             fix_types(&mut task.prefix, &self.features, families, MAX_PREFIX);
+            if !self.features.bound_references {
+                for ty in task.prefix.iter_mut().filter(|ty| ty.is_collected()) {
+                    *ty = ValueType::FuncRef;
+                }
+            }
             task.two_binds &= task.prefix.len() > 1;
             let bare = task.prefix.is_empty();
             task.nominal = match task.nominal {
@@ -273,13 +283,14 @@ impl Plan {
 
     /// Tags an exception can have.
     pub(super) fn throwable(&self) -> Vec<u8> {
-        self.tags_where(|tag| tag.results.is_empty())
+        let may_carry = |ty: &ValueType| self.features.continuations_in_objects || !ty.is_cont();
+        self.tags_where(|tag| tag.results.is_empty() && tag.params.iter().all(may_carry))
     }
 
     /// Tags that a script suspends with: those after which a driver of the first family can go on.
     pub(super) fn suspendable(&self) -> Vec<u8> {
-        let params = self.families[0].loop_params(0);
-        self.tags_where(|tag| tag.results.ends_with(&params))
+        let tags = 0..self.tags.len() as u8;
+        tags.filter(|&tag| self.continues(tag, 0)).collect()
     }
 
     fn tags_where(&self, fits: impl Fn(&Tag) -> bool) -> Vec<u8> {
@@ -320,7 +331,10 @@ impl Plan {
     /// Whether a continuation of `family` that suspended with `tag` can be bound to the loop type.
     pub(super) fn continues(&self, tag: u8, family: u8) -> bool {
         let params = self.families[usize::from(family)].loop_params(family);
-        self.tags[usize::from(tag)].results.ends_with(&params)
+        let results = &self.tags[usize::from(tag)].results;
+        let bindable = |ty: &ValueType| self.features.bound_references || !ty.is_collected();
+        let bound = results.strip_suffix(params.as_slice());
+        bound.is_some_and(|bound| bound.iter().all(bindable))
     }
 
     /// The tasks of a family that start in this way.

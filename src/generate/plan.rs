@@ -60,6 +60,17 @@ impl ValueType {
     }
 }
 
+impl ValueType {
+    /// Whether it is a type of references to what a collector manages. (Continuations are not: they are managed otherwise.)
+    pub(super) fn is_collected(self) -> bool {
+        use ValueType::*;
+        match self {
+            ExternRef | ExnRef | AnyRef | StructRef => true,
+            I32 | I64 | F32 | F64 | V128 | FuncRef | ContRef(_) => false,
+        }
+    }
+}
+
 /// How the type section is laid out. No choice here changes what the program does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TypeStyle {

@@ -22,7 +22,11 @@ pub fn in_all_configurations(name: &str) -> Result<Engines, SetupError> {
         return Ok(vec![(engines::DEFAULT, engine)]);
     }
     let configured = |text: &&'static str| Ok((*text, in_configuration(name, text)?));
-    CONFIGURATIONS.iter().map(configured).collect()
+    let configurations = match name {
+        "wasmtime" => &["default", "traps=checks"],
+        _ => CONFIGURATIONS,
+    };
+    configurations.iter().map(configured).collect()
 }
 
 /// The engine of this name in one configuration.
