@@ -33,7 +33,7 @@ pub struct Configuration(Vec<(String, String)>);
 pub const DEFAULT: &str = "default";
 
 /// How many configurations cases draw from. Setting up an engine takes about as long as a case, so that each is to serve many.
-const CONFIGURATIONS: u64 = 256;
+const CONFIGURATIONS: u64 = 64;
 
 /// A choice on an axis: its name, its weight when one is drawn, what it sets in an engine's own configuration.
 pub(super) type Choice<C> = (&'static str, u32, fn(&mut C));

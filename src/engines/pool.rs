@@ -9,7 +9,7 @@ use std::collections::HashMap;
 pub struct Pool(RefCell<HashMap<(String, Settings), Box<dyn Engine>>>);
 
 /// How many engines are kept at most.
-const KEPT: usize = 1024;
+const KEPT: usize = 256;
 
 impl Pool {
     /// Does something with the engine of this name and these settings.

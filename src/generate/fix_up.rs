@@ -64,8 +64,8 @@ impl Plan {
         }
         self.types.grouped &= self.features.subtyping;
         if !self.features.late_switch_types {
-            // The families' types are the first group, then.
-            self.types.grouped = self.features.subtyping;
+            // The families' types are the first group, then, whether or not a subtype is among them.
+            self.types.grouped = true;
             self.types.tags_first = false;
         }
     }

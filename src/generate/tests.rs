@@ -447,6 +447,25 @@ fn every_feature_is_drawn_in_a_part_of_the_modules() {
 }
 
 #[test]
+fn without_late_switch_types_the_families_are_one_group() {
+    let features = Features {
+        late_switch_types: false,
+        ..Features::ALL
+    };
+    for seed in 0..50 {
+        let config = Config {
+            features,
+            ..Config::default()
+        };
+        let (mut plan, _) = draw_plan(seed, &config);
+        // Mutants have lost it.
+        plan.features.subtyping = false;
+        plan.fix_up();
+        assert!(plan.types.grouped, "seed {seed}");
+    }
+}
+
+#[test]
 fn continuation_types_are_met_in_every_order() {
     let (mut before, mut after, mut grouped) = (0, 0, 0);
     for (_, module) in modules(300) {
