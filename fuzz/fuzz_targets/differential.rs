@@ -3,7 +3,12 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| switchback::fuzzing::differential(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| -> libfuzzer_sys::Corpus {
+    match switchback::fuzzing::differential(bytes) {
+        true => libfuzzer_sys::Corpus::Keep,
+        false => libfuzzer_sys::Corpus::Reject,
+    }
+});
 
 libfuzzer_sys::fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
     let mutated = switchback::fuzzing::mutate(data, size, max_size, seed);

@@ -3,4 +3,9 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| switchback::fuzzing::wasmi(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| -> libfuzzer_sys::Corpus {
+    match switchback::fuzzing::wasmi(bytes) {
+        true => libfuzzer_sys::Corpus::Keep,
+        false => libfuzzer_sys::Corpus::Reject,
+    }
+});

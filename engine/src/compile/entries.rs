@@ -1,14 +1,15 @@
-//! Which trampolines exist: those of an engine, and those of a module.
+//! Which trampolines exist: those that all engines share, and those of a module.
 
 use super::code::{Code, CodeBuilder, CodeMemory};
 use super::signature::AbiSignature;
 use super::trampolines::{self, Generate};
-use crate::config::Config;
+use crate::config::{Config, CpuFeatures, OptLevel, RegallocAlgorithm};
 use crate::error::Error;
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_codegen::{CodegenError, Context};
 use cranelift_frontend::FunctionBuilderContext;
 use std::collections::HashMap;
+use std::sync::OnceLock;
 
 /// Offsets of the trampolines of one signature in their region.
 #[derive(Clone, Copy, Debug, Default)]
@@ -101,11 +102,37 @@ pub(crate) struct TrampolineCode {
 }
 
 impl TrampolineCode {
-    /// The trampolines of the [common](trampolines::common_entries) signatures.
+    /// The trampolines of the [common](trampolines::common_entries) signatures. They depend on nothing but how they are compiled, so
+    /// a process makes them once for each way that it asks for, and keeps them: an engine is then set up in no time.
     ///
     /// # Errors
     /// [`Error::Engine`] when the system has no memory for the code.
-    pub fn common(isa: &dyn TargetIsa, config: &Config) -> Result<Self, Error> {
+    pub fn common(isa: &dyn TargetIsa, config: &Config) -> Result<&'static Self, Error> {
+        const LEVELS: usize = 3;
+        static MADE: [OnceLock<TrampolineCode>; LEVELS * 8] =
+            [const { OnceLock::new() }; LEVELS * 8];
+        let level = match config.opt_level {
+            OptLevel::None => 0,
+            OptLevel::Speed => 1,
+            OptLevel::SpeedAndSize => 2,
+        };
+        let choices = [
+            config.regalloc == RegallocAlgorithm::Backtracking,
+            config.cpu_features == CpuFeatures::Host,
+            config.native_unwind_info,
+        ];
+        let way = choices
+            .into_iter()
+            .fold(level, |way, choice| 2 * way + usize::from(choice));
+        if let Some(made) = MADE[way].get() {
+            return Ok(made);
+        }
+        // Two threads may both get here; one of the two results is dropped.
+        let made = Self::make_common(isa, config)?;
+        Ok(MADE[way].get_or_init(|| made))
+    }
+
+    fn make_common(isa: &dyn TargetIsa, config: &Config) -> Result<Self, Error> {
         Self::compile(isa, config, |set, add| {
             trampolines::common_entries()
                 .try_for_each(|signature| set.add_entries(add, &signature))?;

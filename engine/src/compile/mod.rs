@@ -41,7 +41,7 @@ pub(crate) struct EngineInner {
     pub isa: OwnedTargetIsa,
     pub stubs: Stubs,
     /// See [`trampolines::common_entries`] and [`trampolines::common_exits`].
-    pub trampolines: TrampolineCode,
+    pub trampolines: &'static TrampolineCode,
     /// What dropped stores have left.
     pub stacks: Arc<StackCache>,
 }
