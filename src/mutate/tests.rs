@@ -259,3 +259,17 @@ fn a_tree_grows_back_to_the_plan_that_it_is_of() {
         assert_eq!(again, (plan, blobs));
     }
 }
+
+/// A seed whose plan is of another version would be mutated as if it had none, and most such mutants soon never end.
+#[test]
+fn the_plans_of_the_corpus_can_be_read() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/corpus/seeds");
+    let mut seeds = 0;
+    for file in std::fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        let seed = std::fs::read(&path).unwrap();
+        assert!(read(&seed).is_some(), "{}", path.display());
+        seeds += 1;
+    }
+    assert!(seeds > 10, "{seeds} seeds");
+}
