@@ -70,39 +70,70 @@ fn fails(message: &str, change: impl FnOnce(&mut Stacks)) {
     assert!(said.contains(message), "{said}");
 }
 
+/// As [`fails`], after a change to one of the headers. `change` also gets the addresses of all of them.
+fn damage(
+    message: &str,
+    header: impl FnOnce(&Stacks) -> *mut Fiber,
+    change: impl FnOnce(&mut Fiber, &Stacks),
+) {
+    fails(message, |stacks| {
+        let header = header(stacks);
+        // SAFETY: the stacks of `Stacks` have valid headers, and nothing else refers to one meanwhile.
+        let header = unsafe { &mut *header };
+        change(header, stacks);
+    });
+}
+
 #[test]
 fn each_kind_of_damage_is_seen() {
-    // SAFETY, of all blocks: the stacks of `Stacks` are valid headers.
-    fails("was overwritten", |s| unsafe { (*s.outer).canary = 0 });
-    fails("was overwritten", |s| unsafe {
-        (*s.innermost).canary_above = 0
-    });
-    fails("should be one of", |s| unsafe {
-        (*s.outer).state = State::Free
-    });
-    fails("should be one of", |s| unsafe {
-        (*s.innermost).state = State::Running
-    });
-    fails("should be one of", |s| unsafe {
-        (*s.named).state = State::Running
-    });
-    fails("circle", |s| unsafe { (*s.outer).parent = s.inner });
-    fails("does not lead back", |s| unsafe {
-        (*s.innermost).parent = s.innermost
-    });
-    fails("not the header", |s| unsafe {
-        (*s.inner).parent = s.outer.wrapping_byte_add(8)
-    });
-    fails("no handler list", |s| unsafe {
-        (*s.inner).handlers = ptr::null()
-    });
-    fails("would go on at sp", |s| unsafe {
-        (*s.named).context.sp = s.named as usize - 256
-    });
-    fails("nowhere", |s| unsafe { (*s.named).context.ip = 0 });
-    fails("do not fit", |s| unsafe {
-        (*s.named).buffer = s.innermost.cast::<ValRaw>().sub(7)
-    });
+    damage("was overwritten", |s| s.outer, |f, _| f.canary = 0);
+    damage(
+        "was overwritten",
+        |s| s.innermost,
+        |f, _| f.canary_above = 0,
+    );
+    damage(
+        "should be one of",
+        |s| s.outer,
+        |f, _| f.state = State::Free,
+    );
+    damage(
+        "should be one of",
+        |s| s.innermost,
+        |f, _| f.state = State::Running,
+    );
+    damage(
+        "should be one of",
+        |s| s.named,
+        |f, _| f.state = State::Running,
+    );
+    damage("circle", |s| s.outer, |f, s| f.parent = s.inner);
+    damage(
+        "does not lead back",
+        |s| s.innermost,
+        |f, s| f.parent = s.innermost,
+    );
+    damage(
+        "not the header",
+        |s| s.inner,
+        |f, s| f.parent = s.outer.wrapping_byte_add(8),
+    );
+    damage(
+        "no handler list",
+        |s| s.inner,
+        |f, _| f.handlers = ptr::null(),
+    );
+    damage(
+        "would go on at sp",
+        |s| s.named,
+        |f, s| f.context.sp = s.named as usize - 256,
+    );
+    damage("nowhere", |s| s.named, |f, _| f.context.ip = 0);
+    damage(
+        "do not fit",
+        |s| s.named,
+        |f, s| f.buffer = s.innermost.cast::<ValRaw>().wrapping_sub(7),
+    );
     fails("not on the stack", |s| s.sp = s.outer as usize - 512);
 }
 
