@@ -10,11 +10,4 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| -> libfuzzer_sys::Corpus {
     }
 });
 
-libfuzzer_sys::fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
-    let mutated = switchback::fuzzing::mutate(data, size, max_size, seed);
-    mutated.unwrap_or_else(|| libfuzzer_sys::fuzzer_mutate(data, size, max_size))
-});
-
-libfuzzer_sys::fuzz_crossover!(|left: &[u8], right: &[u8], out: &mut [u8], seed: u32| {
-    switchback::fuzzing::cross_over(left, right, out, seed)
-});
+include!("../typed_mutations.rs");
