@@ -7,7 +7,8 @@
 //! says what modules execute.
 //!
 //! A test case is a WebAssembly module, complete in itself: it is instantiated
-//! with a standard host, then its exported functions without parameters are
+//! with a standard host (and with the module that it carries along, if it is a
+//! [`linked`] one), then its exported functions without parameters are
 //! called in export order.
 
 #![warn(missing_docs)]
@@ -19,6 +20,7 @@ pub mod embedding;
 pub mod engines;
 pub mod fuzzing;
 pub mod generate;
+pub mod linked;
 pub mod mutate;
 pub mod observe;
 pub mod reduce;

@@ -116,6 +116,8 @@ bugs! {
     LongArgumentsCut = "long-arguments-cut", [4, 19];
     /// A handler clause matches every tag of the same type.
     TagsComparedByType = "tags-compared-by-type", [8];
+    /// The tags of a handler list are looked up in the instance that made the continuation instead of the one that resumes it.
+    TagsOfMaker = "tags-of-maker", [8];
     /// A function reads a memory's length once, so growth on another stack is not seen.
     MemoryLengthCached = "memory-length-cached", [9];
     /// `cont.bind` without values hands out the same reference again instead of consuming it.

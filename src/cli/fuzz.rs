@@ -19,7 +19,7 @@ use switchback::fuzzing::{
     Found, Instruction, KINDS, Limits, Lost, Origin, Progress, Share, Summary, WAYS, campaign,
 };
 use switchback::generate::Features;
-use switchback::report::Signature;
+use switchback::report::{Signature, module_text};
 
 /// Generate modules, run each on all engines, compare, keep what differs.
 ///
@@ -316,7 +316,7 @@ impl Keeper {
         let path = base.with_extension("wasm");
         write(&path, &wasm)?;
         // A module that cannot be printed is still a finding.
-        if let Ok(printed) = wasmprinter::print_bytes(&wasm) {
+        if let Ok(printed) = module_text(&wasm) {
             write(&base.with_extension("wat"), printed.as_bytes())?;
         }
         let options = self.lineup.pinned(&wasm)?.options();

@@ -7,6 +7,7 @@ use std::fs;
 use std::io::{IsTerminal, Write, stdout};
 use std::path::PathBuf;
 use switchback::generate::{Config, generate};
+use switchback::report::module_text;
 
 /// Write the module that a seed makes.
 ///
@@ -50,5 +51,5 @@ pub fn main(arguments: Arguments) -> anyhow::Result<Finding> {
 }
 
 fn text(wasm: &[u8]) -> anyhow::Result<String> {
-    wasmprinter::print_bytes(wasm).context("the generated module cannot be printed")
+    module_text(wasm).context("the generated module cannot be printed")
 }

@@ -3,10 +3,17 @@
 use anyhow::{Context, anyhow, bail};
 use std::fs;
 use std::path::Path;
+use switchback::linked::Provider;
 use switchback::observe::Outcome;
 
-/// Reads a module in the binary or the text format, whichever it is.
+/// Reads a module in the binary or the text format, whichever it is, and looks whether a provider that it carries along is one.
 pub fn module(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let wasm = read(path)?;
+    Provider::of(&wasm).with_context(|| path.display().to_string())?;
+    Ok(wasm)
+}
+
+fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     let bytes = fs::read(path).with_context(|| path.display().to_string())?;
     if bytes.starts_with(b"\0asm") {
         return Ok(bytes);

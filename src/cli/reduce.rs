@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use switchback::engines::SetupError;
 use switchback::reduce::{Judge, Measure, Progress, Reduced, reduce};
-use switchback::report::Signature;
+use switchback::report::{Signature, module_text};
 
 /// Make a module small that shows a difference, a crash or a hang.
 ///
@@ -72,7 +72,7 @@ pub fn main(mut arguments: Arguments) -> anyhow::Result<Finding> {
         .unwrap_or_else(|| arguments.file.with_extension("reduced.wasm"));
     let mut judge = arguments.search.judge(&arguments.file, &wasm)?;
     let reduced = arguments.search.run(&arguments.file, &wasm, &mut judge)?;
-    let text = wasmprinter::print_bytes(&reduced.wasm).context("the result as text")?;
+    let text = module_text(&reduced.wasm).context("the result as text")?;
     let contents = match path.extension() {
         Some(extension) if extension == "wat" => text.as_bytes(),
         _ => &reduced.wasm,

@@ -6,7 +6,7 @@ use clap::Args;
 use std::fmt::Write;
 use std::path::PathBuf;
 use switchback::engines::{self, ExportKind, Interface, Settings};
-use switchback::observe::{Observation, Value, observe, observe_call};
+use switchback::observe::{Observation, State, Value, observe, observe_call};
 use wasmparser::ValType;
 
 /// Run a module on one engine and show what it does.
@@ -106,15 +106,23 @@ fn render(observation: &Observation) -> String {
         }
         events(call.events.clone(), &mut line);
     }
-    let Some(state) = &observation.state else {
-        return out;
-    };
+    let states = [("", &observation.state), ("linked ", &observation.linked)];
+    for (whose, state) in states {
+        if let Some(state) = state {
+            render_state(whose, state, &mut line);
+        }
+    }
+    out
+}
+
+/// A state, a line for each thing; `whose` stands before what it is.
+fn render_state(whose: &str, state: &State, line: &mut dyn FnMut(std::fmt::Arguments<'_>)) {
     for (index, value) in state.globals.iter().enumerate() {
-        line(format_args!("global {index}: {value}"));
+        line(format_args!("{whose}global {index}: {value}"));
     }
     for (index, memory) in state.memories.iter().enumerate() {
         line(format_args!(
-            "memory {index}: {} pages, hash {}",
+            "{whose}memory {index}: {} pages, hash {}",
             memory.pages, memory.hash
         ));
     }
@@ -125,15 +133,14 @@ fn render(observation: &Observation) -> String {
             .map(|(element, value)| format!("{element}: {value}"))
             .collect();
         line(format_args!(
-            "table {index}: {} elements, not null: {{{}}}",
+            "{whose}table {index}: {} elements, not null: {{{}}}",
             table.size,
             set.join(", ")
         ));
     }
     for continuation in &state.continuations {
-        line(format_args!("{continuation}"));
+        line(format_args!("{whose}{continuation}"));
     }
-    out
 }
 
 /// Reads the arguments by the types of the export's parameters.

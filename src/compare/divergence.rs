@@ -38,6 +38,9 @@ pub enum Place {
     },
     /// The state after the last call.
     State,
+    /// The state of the module's provider after the last call.
+    #[serde(rename = "linked-state")]
+    LinkedState,
 }
 
 impl fmt::Display for Place {
@@ -46,6 +49,7 @@ impl fmt::Display for Place {
             Place::Instantiation => write!(f, "instantiation"),
             Place::Call { index, export } => write!(f, "call {index} ({export:?})"),
             Place::State => write!(f, "the state after the last call"),
+            Place::LinkedState => write!(f, "the linked module's state after the last call"),
         }
     }
 }

@@ -147,13 +147,12 @@ pub fn compare(left: &Observation, right: &Observation) -> Verdict {
         }
     }
 
-    match (&left.state, &right.state) {
-        (Some(l), Some(r)) => match state(l, r).into_iter().next() {
-            None => Verdict::Agree { cut: None },
-            Some(difference) => diverge(Place::State, difference),
-        },
-        _ => Verdict::Agree { cut: None },
+    for (place, l, r) in states(left, right) {
+        if let Some(difference) = state(l, r).into_iter().next() {
+            return diverge(place, difference);
+        }
     }
+    Verdict::Agree { cut: None }
 }
 
 /// Two observations with the events that both engines record: where one records
@@ -294,6 +293,18 @@ fn same_where_known<T: PartialEq>(left: Option<T>, right: Option<T>) -> bool {
         (Some(l), Some(r)) => l == r,
         _ => true,
     }
+}
+
+/// The states that both observations have, and where that is: that of the module, then that of its provider.
+pub(crate) fn states<'a>(
+    left: &'a Observation,
+    right: &'a Observation,
+) -> impl Iterator<Item = (Place, &'a State, &'a State)> {
+    let own = left.state.as_ref().zip(right.state.as_ref());
+    let linked = left.linked.as_ref().zip(right.linked.as_ref());
+    let own = own.map(|(l, r)| (Place::State, l, r));
+    own.into_iter()
+        .chain(linked.map(|(l, r)| (Place::LinkedState, l, r)))
 }
 
 /// The differences between two states, in the order of [`State`]'s fields. A table

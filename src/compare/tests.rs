@@ -50,6 +50,7 @@ fn observation(engine: &str, calls: Vec<(Vec<Event>, Outcome)>) -> Observation {
         trace: Some(trace),
         scope: crate::observe::TraceScope::All,
         state: Some(State::default()),
+        linked: None,
     }
 }
 

@@ -45,6 +45,8 @@ pub struct Export {
     pub name: String,
     /// What it is.
     pub kind: ExportKind,
+    /// Its index in the module.
+    pub index: u32,
 }
 
 /// What an export is.
@@ -137,7 +139,8 @@ impl Interface {
                             ExternalKind::Table => ExportKind::Table,
                             ExternalKind::Tag => ExportKind::Tag,
                         };
-                        interface.exports.push(Export { name, kind });
+                        let index = export.index;
+                        interface.exports.push(Export { name, kind, index });
                     }
                 }
                 Payload::StartSection { .. } => interface.start = true,

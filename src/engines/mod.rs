@@ -26,6 +26,7 @@ pub use interface::{Export, ExportKind, Import, Interface, InterfaceError};
 pub use pool::Pool;
 
 use crate::generate::Features;
+use crate::linked;
 use crate::observe::{Event, Execution, Outcome, State, TraceScope, Value};
 use std::fmt;
 
@@ -435,6 +436,19 @@ pub const STANDARD_HOST: &str = "switchback";
 /// The bindings of the standard host, under which every case runs.
 pub fn standard_host(imports: &[Import]) -> Vec<Binding> {
     let binding = |index| standard_binding(imports, index);
+    (0..imports.len()).map(binding).collect()
+}
+
+/// The bindings of a case's main module: its imports from module [`linked::MODULE`] are exports of `provider`, if there is one;
+/// all else is the standard host's.
+pub fn linked_host(imports: &[Import], provider: Option<InstanceId>) -> Vec<Binding> {
+    let binding = |index: usize| match provider {
+        Some(instance) if imports[index].module == linked::MODULE => Binding::Export {
+            instance,
+            name: imports[index].name.clone(),
+        },
+        _ => standard_binding(imports, index),
+    };
     (0..imports.len()).map(binding).collect()
 }
 

@@ -170,6 +170,7 @@ mod tests {
             trace: Some(trace),
             scope: Default::default(),
             state: None,
+            linked: None,
         }
     }
 

@@ -4,6 +4,7 @@
 //! instructions that were executed and by the types of what they read; and that a field or an element was set to null, which
 //! generated code does where it has taken something out.
 
+use crate::linked;
 use crate::observe::{Event, EventKind, Value};
 use std::collections::BTreeSet;
 use wasmparser::{
@@ -54,7 +55,9 @@ pub(crate) fn crossings(wasm: &[u8], trace: &[Event], executed: &[u32]) -> BTree
             crossings.insert(name(way, kind));
         }
     }
-    crossings.extend(objects(wasm, executed));
+    for module in linked::modules(wasm) {
+        crossings.extend(objects(&module, executed));
+    }
     crossings
 }
 

@@ -1,5 +1,6 @@
 //! Which instructions of a module were executed, by name and proposal.
 
+use crate::linked;
 use std::collections::{BTreeMap, BTreeSet};
 use wasmparser::{Operator, Parser, Payload};
 
@@ -37,16 +38,18 @@ fn name(visitor: &str) -> String {
 /// The names of the instructions at these offsets (ascending) in a module.
 pub(super) fn executed(wasm: &[u8], offsets: &[u32]) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    for payload in Parser::new(0).parse_all(wasm) {
-        let Ok(Payload::CodeSectionEntry(body)) = payload else {
-            continue;
-        };
-        let Ok(reader) = body.get_operators_reader() else {
-            break;
-        };
-        for (operator, offset) in reader.into_iter_with_offsets().flatten() {
-            if offsets.binary_search(&(offset as u32)).is_ok() {
-                names.insert(visitor(&operator));
+    for wasm in linked::modules(wasm) {
+        for payload in Parser::new(0).parse_all(&wasm) {
+            let Ok(Payload::CodeSectionEntry(body)) = payload else {
+                continue;
+            };
+            let Ok(reader) = body.get_operators_reader() else {
+                break;
+            };
+            for (operator, offset) in reader.into_iter_with_offsets().flatten() {
+                if offsets.binary_search(&(offset as u32)).is_ok() {
+                    names.insert(visitor(&operator));
+                }
             }
         }
     }

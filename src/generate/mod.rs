@@ -22,6 +22,7 @@ mod format;
 mod guard;
 mod helper;
 mod leaf;
+pub(crate) mod link;
 mod object;
 pub mod plan;
 mod resume;

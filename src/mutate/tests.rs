@@ -273,3 +273,25 @@ fn the_plans_of_the_corpus_can_be_read() {
     }
     assert!(seeds > 10, "{seeds} seeds");
 }
+
+#[test]
+fn a_module_keeps_its_provider_through_mutations() {
+    let provider = wat::parse_str("(module (global (export \"g\") i32 (i32.const 7)))").unwrap();
+    let main = wat::parse_str(
+        "(module (import \"linked\" \"g\" (global i32))
+           (func (export \"run\") (result i32) (i32.add (global.get 0) (i32.const 1))))",
+    )
+    .unwrap();
+    let input = crate::linked::link(&main, &provider);
+    let mutator = Mutator::new(Features::default());
+    let mut changed = 0;
+    for seed in 0..20 {
+        let Some(mutant) = mutator.mutate(&input, seed, 1 << 16) else {
+            continue;
+        };
+        let kept = crate::linked::Provider::of(&mutant).unwrap().unwrap();
+        assert_eq!(kept.wasm, provider);
+        changed += 1;
+    }
+    assert!(changed > 10, "{changed}");
+}

@@ -1,7 +1,10 @@
 //! Runs a case on an engine and writes down what it shows.
 
 use super::{Call, Observation, Outcome, Value};
-use crate::engines::{Engine, InstanceId, Interface, Session, standard_host};
+use crate::engines::{
+    Engine, InstanceId, Interface, ModuleId, Session, linked_host, standard_host,
+};
+use crate::linked::Provider;
 use std::time::{Duration, Instant};
 
 /// How long the two parts of a run took. Never part of an observation.
@@ -39,7 +42,8 @@ pub struct Execution {
     pub count: u64,
 }
 
-/// Runs a case: instantiates the module under the standard host, calls its
+/// Runs a case: instantiates the module under the standard host, after its
+/// provider if it has one ([`crate::linked`]), calls its
 /// exported functions without parameters in export order, reads the state.
 ///
 /// NaNs in the observation are canonical.
@@ -52,9 +56,9 @@ pub fn run(engine: &dyn Engine, wasm: &[u8]) -> Run {
     drive(
         engine,
         wasm,
-        |session, instance, interface, observation, executions| {
-            for export in interface.script() {
-                call(session, instance, export, &[], observation, executions);
+        |session, instances, observation, executions| {
+            for export in instances.main.interface.script() {
+                call(session, instances, export, &[], observation, executions);
             }
         },
     )
@@ -68,8 +72,8 @@ pub fn observe_call(
     export: &str,
     arguments: &[Value],
 ) -> Observation {
-    let script = |session: &mut dyn Session, instance, _: &_, observation: &mut _, more: &mut _| {
-        call(session, instance, export, arguments, observation, more);
+    let script = |session: &mut dyn Session, instances: &_, observation: &mut _, more: &mut _| {
+        call(session, instances, export, arguments, observation, more);
     };
     drive(engine, wasm, script).observation
 }
@@ -77,13 +81,7 @@ pub fn observe_call(
 fn drive(
     engine: &dyn Engine,
     wasm: &[u8],
-    script: impl FnOnce(
-        &mut dyn Session,
-        InstanceId,
-        &Interface,
-        &mut Observation,
-        &mut Vec<Vec<Execution>>,
-    ),
+    script: impl FnOnce(&mut dyn Session, &Instances, &mut Observation, &mut Vec<Vec<Execution>>),
 ) -> Run {
     let mut timing = Timing::default();
     let mut observation = Observation {
@@ -93,43 +91,34 @@ fn drive(
         trace: engine.traces().map(|_| Vec::new()),
         scope: engine.traces().unwrap_or_default(),
         state: None,
+        linked: None,
     };
 
     let start = Instant::now();
     let mut session = engine.session();
-    let compiled = session.compile(wasm);
+    let session = session.as_mut();
+    let compiled = compile(session, wasm);
     timing.compile = start.elapsed();
 
     let start = Instant::now();
-    let session = session.as_mut();
     let mut executed = Vec::new();
     let mut executions = Vec::new();
-    let instantiated = compiled.and_then(|module| {
-        let interface = Interface::read(wasm).map_err(|error| Outcome::Failed {
-            message: error.to_string(),
-        })?;
-        interface.check_sizes()?;
-        let bindings = standard_host(&interface.imports);
-        let instance = session.instantiate(module, &bindings);
-        if let Ok(instance) = instance {
-            executions.push(session.take_executions(instance));
-        }
-        record(session, &mut observation);
-        Ok((instance?, interface))
-    });
+    let instantiated = compiled.and_then(|modules| instantiate(session, modules));
+    record(session, &mut observation);
     match instantiated {
-        Ok((instance, interface)) => {
-            script(
-                session,
-                instance,
-                &interface,
-                &mut observation,
-                &mut executions,
-            );
-            observation.state = Some(session.state(instance));
-            for function in 0..interface.functions {
-                executed.extend(session.executed(instance, function).into_iter().flatten());
+        Ok(instances) => {
+            let all = [Some(&instances.main), instances.provider.as_ref()];
+            let all = all.into_iter().flatten();
+            executions.push(take_executions(session, &instances));
+            script(session, &instances, &mut observation, &mut executions);
+            observation.state = Some(session.state(instances.main.id));
+            observation.linked = instances.provider.as_ref().map(|p| session.state(p.id));
+            for Instance { id, interface } in all {
+                for function in 0..interface.functions {
+                    executed.extend(session.executed(*id, function).into_iter().flatten());
+                }
             }
+            executed.sort_unstable();
         }
         Err(outcome) => observation.instantiation = outcome,
     }
@@ -143,18 +132,78 @@ fn drive(
     }
 }
 
+/// What is to be instantiated: the provider, if there is one, and the main module, each with what it asks for and offers.
+struct Modules {
+    provider: Option<(ModuleId, Interface)>,
+    main: (ModuleId, Interface),
+}
+
+/// The instances of a case.
+struct Instances {
+    provider: Option<Instance>,
+    main: Instance,
+}
+
+struct Instance {
+    id: InstanceId,
+    interface: Interface,
+}
+
+fn compile(session: &mut dyn Session, wasm: &[u8]) -> Result<Modules, Outcome> {
+    let mut compile = |wasm: &[u8]| -> Result<_, Outcome> {
+        let module = session.compile(wasm)?;
+        let interface = Interface::read(wasm).map_err(|error| Outcome::Failed {
+            message: error.to_string(),
+        })?;
+        Ok((module, interface))
+    };
+    let provider = Provider::of(wasm)?.map(|provider| compile(&provider.placed()));
+    Ok(Modules {
+        provider: provider.transpose()?,
+        main: compile(wasm)?,
+    })
+}
+
+fn instantiate(session: &mut dyn Session, modules: Modules) -> Result<Instances, Outcome> {
+    let provider = match modules.provider {
+        Some((module, interface)) => {
+            interface.check_sizes()?;
+            let id = session.instantiate(module, &standard_host(&interface.imports))?;
+            Some(Instance { id, interface })
+        }
+        None => None,
+    };
+    let (module, interface) = modules.main;
+    interface.check_sizes()?;
+    let bindings = linked_host(&interface.imports, provider.as_ref().map(|p| p.id));
+    let id = session.instantiate(module, &bindings)?;
+    Ok(Instances {
+        provider,
+        main: Instance { id, interface },
+    })
+}
+
+/// Takes what was executed since the last time, in both instances.
+fn take_executions(session: &mut dyn Session, instances: &Instances) -> Vec<Execution> {
+    let mut executions = session.take_executions(instances.main.id);
+    if let Some(provider) = &instances.provider {
+        executions.append(&mut session.take_executions(provider.id));
+    }
+    executions
+}
+
 /// Calls an export and appends the call with its events.
 fn call(
     session: &mut dyn Session,
-    instance: InstanceId,
+    instances: &Instances,
     export: &str,
     arguments: &[Value],
     observation: &mut Observation,
     executions: &mut Vec<Vec<Execution>>,
 ) {
     let start = observation.trace.as_ref().map_or(0, Vec::len);
-    let outcome = session.invoke(instance, export, arguments);
-    executions.push(session.take_executions(instance));
+    let outcome = session.invoke(instances.main.id, export, arguments);
+    executions.push(take_executions(session, instances));
     let end = record(session, observation);
     observation.calls.push(Call {
         export: export.to_owned(),

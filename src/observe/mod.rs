@@ -41,6 +41,9 @@ pub struct Observation {
     pub scope: TraceScope,
     /// The state after the last call; `None` if there is no instance.
     pub state: Option<State>,
+    /// The same of the module's provider ([`crate::linked`]), if it has one. What both share is in both.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub linked: Option<State>,
 }
 
 /// One call of an exported function.
@@ -115,7 +118,7 @@ impl Observation {
         for event in self.trace.iter_mut().flatten() {
             event.kind.values_mut().for_each(Value::canonicalise);
         }
-        if let Some(state) = &mut self.state {
+        for state in self.state.iter_mut().chain(&mut self.linked) {
             state.values_mut().for_each(Value::canonicalise);
         }
     }

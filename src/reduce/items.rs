@@ -2,11 +2,12 @@
 
 use super::module::{Item, Module, Space};
 use super::state::{Ended, State};
+use crate::linked;
 use std::collections::BTreeSet;
 use wasm_encoder::RawSection;
 use wasmparser::{Parser, Payload};
 
-/// Takes out all custom sections.
+/// Takes out all custom sections but the one with the provider.
 pub(super) fn strip(state: &mut State<'_>) -> Result<(), Ended> {
     if let Some(stripped) = stripped(state.best()) {
         state.offer(stripped)?;
@@ -14,12 +15,23 @@ pub(super) fn strip(state: &mut State<'_>) -> Result<(), Ended> {
     Ok(())
 }
 
-/// A module without custom sections; nothing, if it is malformed.
+/// Takes out the provider: what it provides may as well come from the standard host.
+pub(super) fn unlink(state: &mut State<'_>) -> Result<(), Ended> {
+    let alone = linked::unlinked(state.best()).into_owned();
+    if alone.len() < state.best().len() {
+        state.offer(alone)?;
+    }
+    Ok(())
+}
+
+/// A module without custom sections but the one with its provider; nothing, if it is malformed.
 pub(super) fn stripped(wasm: &[u8]) -> Option<Vec<u8>> {
     let mut module = wasm_encoder::Module::new();
     for payload in Parser::new(0).parse_all(wasm) {
         let payload = payload.ok()?;
-        if matches!(payload, Payload::CustomSection(_)) {
+        if let Payload::CustomSection(section) = &payload
+            && section.name() != linked::SECTION
+        {
             continue;
         }
         if let Some((id, range)) = payload.as_section() {

@@ -1,9 +1,10 @@
 //! How large a module is, for whoever has to read it.
 
+use crate::linked::Provider;
 use serde::Serialize;
 use wasmparser::{Operator, Parser, Payload};
 
-/// The size of a module. A smaller one has fewer instructions; with as many, fewer that do something; with as many of these,
+/// The size of a module, or of two that are linked. A smaller one has fewer instructions; with as many, fewer that do something; with as many of these,
 /// fewer bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Measure {
@@ -16,12 +17,23 @@ pub struct Measure {
 }
 
 impl Measure {
-    /// Measures a module.
+    /// Measures a module with its provider, if it has one.
     ///
     /// # Errors
     ///
     /// If it is malformed.
     pub fn of(wasm: &[u8]) -> Result<Measure, wasmparser::Error> {
+        let mut measure = Measure::of_one(wasm)?;
+        if let Some(provider) = Provider::of(wasm).ok().flatten() {
+            let of_provider = Measure::of_one(provider.wasm)?;
+            measure.instructions += of_provider.instructions;
+            measure.significant += of_provider.significant;
+            measure.bytes += of_provider.bytes;
+        }
+        Ok(measure)
+    }
+
+    fn of_one(wasm: &[u8]) -> Result<Measure, wasmparser::Error> {
         let mut measure = Measure {
             instructions: 0,
             significant: 0,

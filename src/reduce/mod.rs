@@ -20,7 +20,7 @@ pub use measure::Measure;
 
 use crate::fuzzing::Lost;
 use crate::report::Signature;
-use state::{Ended, State};
+use state::{Ended, Part, State};
 
 /// Says what a module shows.
 pub trait Judge {
@@ -81,7 +81,7 @@ pub fn reduce(
     progress: &mut dyn Progress,
 ) -> Result<Reduced, ReduceError> {
     let before = Measure::of(wasm)?;
-    module::validate(wasm)?;
+    module::validate_all(wasm)?;
     let signature = judge.judge(wasm)?.ok_or(ReduceError::NoFinding)?;
     let mut state = State::new(wasm, before, signature.clone(), judge, progress);
     let finished = match stages(&mut state) {
@@ -102,13 +102,24 @@ pub fn reduce(
 fn stages(state: &mut State<'_>) -> Result<(), Ended> {
     plan::reduce(state)?;
     items::strip(state)?;
-    operators::bodies(state)?;
+    items::unlink(state)?;
+    for part in [Part::Main, Part::Provider] {
+        if state.turn_to(part) {
+            operators::bodies(state)?;
+        }
+    }
     loop {
         let before = state.measure();
-        items::reduce(state)?;
-        operators::ranges(state)?;
-        operators::blocks(state)?;
-        operators::details(state)?;
+        for part in [Part::Main, Part::Provider] {
+            if state.turn_to(part) {
+                items::reduce(state)?;
+                operators::ranges(state)?;
+                operators::blocks(state)?;
+                operators::details(state)?;
+            }
+        }
+        state.turn_to(Part::Main);
+        items::unlink(state)?;
         if state.measure() == before {
             return Ok(());
         }

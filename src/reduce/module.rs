@@ -1,5 +1,6 @@
 //! A module as lists of things that can be taken out, and its way back to a binary with new indices.
 
+use crate::linked;
 use std::collections::BTreeSet;
 use wasm_encoder::reencode::{self, Reencode};
 use wasm_encoder::{
@@ -18,6 +19,11 @@ pub(crate) fn validate(wasm: &[u8]) -> Result<(), wasmparser::Error> {
     Ok(())
 }
 
+/// As [`validate`], also the module's provider, if it has one.
+pub(super) fn validate_all(wasm: &[u8]) -> Result<(), wasmparser::Error> {
+    linked::modules(wasm).try_for_each(|module| validate(&module))
+}
+
 /// The index spaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Space {
@@ -34,22 +40,24 @@ pub(crate) enum Space {
 /// A thing in an index space.
 pub(crate) type Item = (Space, u32);
 
-/// A module, without custom sections.
+/// A module, without custom sections but the one with its provider.
 #[derive(Clone, Default)]
 pub(crate) struct Module<'a> {
-    groups: Vec<RecGroup>,
-    pub(super) imports: Vec<Import<'a>>,
-    functions: Vec<u32>,
-    tables: Vec<Table<'a>>,
-    memories: Vec<MemoryType>,
-    tags: Vec<TagType>,
-    globals: Vec<Global<'a>>,
-    pub(super) exports: Vec<Export<'a>>,
-    pub(super) start: Option<u32>,
-    pub(super) elements: Vec<Element<'a>>,
-    counts_data: bool,
-    pub(super) data: Vec<Data<'a>>,
+    pub(crate) groups: Vec<RecGroup>,
+    pub(crate) imports: Vec<Import<'a>>,
+    pub(crate) functions: Vec<u32>,
+    pub(crate) tables: Vec<Table<'a>>,
+    pub(crate) memories: Vec<MemoryType>,
+    pub(crate) tags: Vec<TagType>,
+    pub(crate) globals: Vec<Global<'a>>,
+    pub(crate) exports: Vec<Export<'a>>,
+    pub(crate) start: Option<u32>,
+    pub(crate) elements: Vec<Element<'a>>,
+    pub(crate) counts_data: bool,
+    pub(crate) data: Vec<Data<'a>>,
     pub(crate) bodies: Vec<FunctionBody<'a>>,
+    /// The module in the section of [`linked`].
+    provider: Option<&'a [u8]>,
 }
 
 /// What cannot be encoded: something refers to what was taken out.
@@ -79,6 +87,9 @@ impl<'a> Module<'a> {
                 Payload::DataCountSection { .. } => module.counts_data = true,
                 Payload::DataSection(s) => module.data = list(s)?,
                 Payload::CodeSectionEntry(body) => module.bodies.push(body),
+                Payload::CustomSection(s) if s.name() == linked::SECTION => {
+                    module.provider = Some(s.data());
+                }
                 _ => {}
             }
         }
@@ -86,7 +97,7 @@ impl<'a> Module<'a> {
     }
 
     /// The number of imports in a space.
-    pub(super) fn imported(&self, space: Space) -> u32 {
+    pub(crate) fn imported(&self, space: Space) -> u32 {
         let of = |import: &&Import<'_>| space_of(&import.ty) == space;
         self.imports.iter().filter(of).count() as u32
     }
@@ -182,7 +193,11 @@ impl<'a> Module<'a> {
             module.section(&DataCountSection { count });
         }
         append!(code, data);
-        Ok(module.finish())
+        let module = module.finish();
+        Ok(match self.provider {
+            Some(provider) => linked::link(&module, provider),
+            None => module,
+        })
     }
 
     /// All items that nothing needs, seen from the exports, the start function and the active segments.
@@ -223,7 +238,7 @@ impl<'a> Module<'a> {
     }
 
     /// What an item refers to.
-    fn uses(&self, (space, index): Item) -> BTreeSet<Item> {
+    pub(crate) fn uses(&self, (space, index): Item) -> BTreeSet<Item> {
         let nothing = BTreeSet::new();
         let mut r = Renumber::without(&nothing);
         // What cannot be read refers to nothing; a valid module has none of it.
@@ -277,7 +292,7 @@ impl<'a> Module<'a> {
     }
 
     /// Every item of the module.
-    fn items(&self) -> impl Iterator<Item = Item> {
+    pub(crate) fn items(&self) -> impl Iterator<Item = Item> {
         let types: usize = self.groups.iter().map(|group| group.types().len()).sum();
         let with_imports = |space, defined: usize| (space, self.imported(space) + defined as u32);
         [
@@ -295,7 +310,7 @@ impl<'a> Module<'a> {
     }
 
     /// The imports with the item that each is.
-    fn import_items(&self) -> impl Iterator<Item = (Item, &Import<'a>)> {
+    pub(crate) fn import_items(&self) -> impl Iterator<Item = (Item, &Import<'a>)> {
         self.imports.iter().enumerate().map(|(position, import)| {
             let space = space_of(&import.ty);
             let earlier = self.imports[..position].iter();

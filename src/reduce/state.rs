@@ -1,8 +1,9 @@
 //! The smallest module so far, and the one way to a smaller one.
 
-use super::module::validate;
+use super::module::validate_all;
 use super::{Judge, Measure, Progress};
 use crate::fuzzing::Lost;
+use crate::linked::{self, Provider};
 use crate::report::Signature;
 use std::collections::HashSet;
 use xxhash_rust::xxh3::xxh3_128;
@@ -15,9 +16,18 @@ pub(super) enum Ended {
     Lost(Lost),
 }
 
+/// Which module of a file is being reduced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    Main,
+    Provider,
+}
+
 /// The state of a reduction.
 pub(super) struct State<'a> {
+    /// The whole file.
     best: Vec<u8>,
+    part: Part,
     measure: Measure,
     /// No result may be larger than the input was.
     most_bytes: usize,
@@ -39,6 +49,7 @@ impl<'a> State<'a> {
     ) -> State<'a> {
         State {
             best: wasm.to_vec(),
+            part: Part::Main,
             measure,
             most_bytes: measure.bytes,
             signature,
@@ -49,9 +60,18 @@ impl<'a> State<'a> {
         }
     }
 
-    /// The smallest module so far.
+    /// Turns to one of the modules of the file; says whether it is there.
+    pub(super) fn turn_to(&mut self, part: Part) -> bool {
+        self.part = part;
+        part == Part::Main || provider(&self.best).is_some()
+    }
+
+    /// The smallest module so far, of those of the file the one that it is turned to. The main module has its provider with it.
     pub(super) fn best(&self) -> &[u8] {
-        &self.best
+        match self.part {
+            Part::Main => &self.best,
+            Part::Provider => provider(&self.best).map_or(&self.best, |provider| provider.wasm),
+        }
     }
 
     pub(super) fn into_best(self) -> Vec<u8> {
@@ -66,8 +86,12 @@ impl<'a> State<'a> {
         self.judged
     }
 
-    /// Takes a candidate if it is valid, smaller, and shows the same; says whether it did.
+    /// Takes a candidate for [`State::best`] if it is valid, smaller, and shows the same; says whether it did.
     pub(super) fn offer(&mut self, candidate: Vec<u8>) -> Result<bool, Ended> {
+        let candidate = match self.part {
+            Part::Main => candidate,
+            Part::Provider => linked::link(&linked::unlinked(&self.best), &candidate),
+        };
         let Ok(measure) = Measure::of(&candidate) else {
             return Ok(false);
         };
@@ -83,10 +107,10 @@ impl<'a> State<'a> {
         Ok(shows)
     }
 
-    /// Whether a module is valid and shows what the input showed, whatever its size.
+    /// Whether a file is valid and shows what the input showed, whatever its size.
     pub(super) fn shows_the_same(&mut self, wasm: &[u8]) -> Result<bool, Ended> {
         let digest = xxh3_128(wasm);
-        if self.rejected.contains(&digest) || validate(wasm).is_err() {
+        if self.rejected.contains(&digest) || validate_all(wasm).is_err() {
             return Ok(false);
         }
         if !self.progress.step(self.judged, self.measure) {
@@ -100,4 +124,8 @@ impl<'a> State<'a> {
         }
         Ok(same)
     }
+}
+
+fn provider(wasm: &[u8]) -> Option<Provider<'_>> {
+    Provider::of(wasm).ok().flatten()
 }

@@ -1,6 +1,9 @@
 use super::*;
 use crate::compare::Kind;
+use crate::engines;
 use crate::generate::{self, Config};
+use crate::linked;
+use crate::observe::{Call, Outcome, Value, observe};
 use std::collections::BTreeSet;
 use wasmparser::{Parser, Payload};
 
@@ -209,4 +212,53 @@ fn another_signature_is_not_the_same() {
     let result = reduced(&wasm, &mut Slips);
     assert!(operators(&result.wasm).contains("I32x4Add"));
     assert_eq!(result.signature, signature());
+}
+
+/// A judge of linked modules: an instruction of this name in one of them, and a call that returns so much on the reference.
+struct Returns(&'static str, i32);
+
+impl Judge for Returns {
+    fn judge(&mut self, wasm: &[u8]) -> Result<Option<Signature>, Lost> {
+        let has = linked::modules(wasm).any(|module| operators(&module).contains(self.0));
+        let oracle = engines::create("oracle", &engines::Settings::default()).unwrap();
+        let calls = observe(oracle.as_ref(), wasm).calls;
+        let values = vec![Value::I32(self.1)];
+        let returns = |call: &Call| {
+            call.outcome
+                == Outcome::Returned {
+                    values: values.clone(),
+                }
+        };
+        Ok((has && calls.iter().any(returns)).then_some(signature()))
+    }
+}
+
+#[test]
+fn a_provider_is_reduced_and_stays_only_if_it_is_needed() {
+    let provider = "(module (memory (export \"m\") 1) (global (export \"g\") (mut i32) (i32.const 3)) (tag (export \"t\"))
+        (func (export \"f\") (result i32) (drop (i32.const 8)) (i32.add (i32.const 1) (i32.const 2)))
+        (func (export \"more\") nop))";
+    let main = "(module (import \"linked\" \"f\" (func $f (result i32))) (import \"linked\" \"m\" (memory 1))
+        (import \"linked\" \"more\" (func $more)) (import \"linked\" \"t\" (tag))
+        (func (export \"run\") (result i32) (call $more) (nop) (call $f)))";
+    let whole = wat::parse_str(provider).unwrap();
+    let file = linked::link(&wat::parse_str(main).unwrap(), &whole);
+    let result = reduced(&file, &mut Returns("I32Add", 3));
+    let provider = linked::Provider::of(&result.wasm).unwrap().unwrap();
+    let (provider, main) = (provider.wasm, linked::unlinked(&result.wasm));
+    for module in [provider, &main] {
+        module::validate(module).unwrap();
+        let interface = engines::Interface::read(module).unwrap();
+        assert_eq!((interface.exports.len(), interface.memories.len()), (1, 0));
+    }
+    // `call`, and what it calls.
+    assert_eq!(result.after.instructions, 4);
+    assert!(result.finished && result.before.instructions == 9);
+
+    // What the host would give as well is not needed.
+    let main =
+        "(module (import \"linked\" \"t\" (tag $t)) (import \"linked\" \"g\" (global $g (mut i32)))
+        (func (export \"run\") (result i32) (global.set $g (i32.const 5)) (global.get $g)))";
+    let file = linked::link(&wat::parse_str(main).unwrap(), &whole);
+    assert!(reduced(&file, &mut Returns("I32Const", 5)).wasm.len() < file.len());
 }

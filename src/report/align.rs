@@ -196,6 +196,7 @@ mod tests {
             trace: Some(tags.iter().map(event).collect()),
             scope: crate::observe::TraceScope::All,
             state: None,
+            linked: None,
         }
     }
 

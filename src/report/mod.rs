@@ -13,7 +13,7 @@ pub(crate) mod source;
 pub mod text;
 
 pub use signature::Signature;
-pub use source::{Excerpt, Line};
+pub use source::{Excerpt, Line, module_text};
 
 use crate::compare::{Difference, Divergence, Opinion, Place, align, standing};
 use crate::observe::{Event, Location, Observation, Outcome};
@@ -129,7 +129,7 @@ fn part(observation: &Observation, place: &Place) -> std::ops::Range<usize> {
     match place {
         Place::Instantiation => 0..observation.start_events(),
         Place::Call { index, .. } => observation.calls[*index].events.clone(),
-        Place::State => 0..observation.trace.as_ref().map_or(0, Vec::len),
+        Place::State | Place::LinkedState => 0..observation.trace.as_ref().map_or(0, Vec::len),
     }
 }
 
@@ -140,7 +140,7 @@ fn outcomes(left: &Observation, right: &Observation, place: &Place) -> Option<[O
             left.calls[*index].outcome.clone(),
             right.calls[*index].outcome.clone(),
         ]),
-        Place::State => None,
+        Place::State | Place::LinkedState => None,
     }
 }
 

@@ -62,6 +62,7 @@ fn diverging() -> (Vec<u8>, Observation, Observation) {
             trace: Some(trace),
             scope: crate::observe::TraceScope::All,
             state: Some(State::default()),
+            linked: None,
         }
     };
     let (left, right) = (side("compiled", 1), side("oracle", 0));

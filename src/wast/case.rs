@@ -1,6 +1,7 @@
 //! A case as a script: the module, whatever it imports, and assertions that say what the reference showed.
 
-use crate::engines::{Export, Import, Interface, STANDARD_HOST};
+use crate::engines::{ExportKind, Import, Interface, STANDARD_HOST};
+use crate::linked::{self, Provider};
 use crate::observe::{Memory, Observation, Outcome, State, Value};
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -38,8 +39,8 @@ pub enum CaseScriptError {
 /// Most words of a memory and elements of a table that are asserted.
 const MOST: usize = 8;
 
-/// Writes the script of a case: the module, then one assertion for each call of `observation`, then the state at the end as far
-/// as functions that are added to the module can look at it.
+/// Writes the script of a case: the module, after its provider if it has one, then one assertion for each call of `observation`,
+/// then the state at the end as far as functions that are added to the modules can look at it.
 ///
 /// # Errors
 ///
@@ -49,48 +50,123 @@ pub fn case_script(
     observation: &Observation,
     host: Host,
 ) -> Result<String, CaseScriptError> {
-    let module_error = |error: &dyn std::fmt::Display| CaseScriptError::Module(error.to_string());
-    let mut module = String::new();
-    wasmprinter::Config::new()
-        .fold_instructions(true)
-        .print(wasm, &mut wasmprinter::PrintFmtWrite(&mut module))
-        .map_err(|error| module_error(&error))?;
-    let interface = Interface::read(wasm).map_err(|error| module_error(&error))?;
-    let shape = Shape::read(wasm).map_err(|error| module_error(&error))?;
+    let provider = Provider::of(wasm).map_err(|error| module_error(&error))?;
+    let provider = provider.map(|p| Part::read(p.wasm, host)).transpose()?;
+    let main = Part::read(&linked::unlinked(wasm), host)?;
 
     let mut script = String::new();
-    if host == Host::InScript {
-        script += &host_modules(&interface.imports, &shape)?;
+    let mut asserted = String::new();
+    if let Some(provider) = &provider {
+        script += &provider.host(None)?;
+        // What both share is looked at in the main module.
+        let shared = provider.shared_with(&main);
+        let observers = observers(observation.linked.as_ref(), provider, &shared);
+        script += &provider.definition(&format!(" ${}", linked::MODULE), &observers);
+        script += &format!(
+            "(register {} ${})\n",
+            quoted(linked::MODULE),
+            linked::MODULE
+        );
+        let instance = format!("${} ", linked::MODULE);
+        asserted += &assertions(&instance, &observers);
     }
+    script += &main.host(provider.is_some().then_some(linked::MODULE))?;
     match &observation.instantiation {
         Outcome::Returned { .. } => {}
         Outcome::Trapped { trap, .. } => {
-            script += &format!(
-                "(assert_trap\n{}\n  {:?})\n",
-                module.trim_end(),
-                trap.text()
-            );
+            let module = main.definition("", &[]);
+            let module = module.trim_end();
+            script += &format!("(assert_trap\n{module}\n  {:?})\n", trap.text());
             return Ok(script);
         }
         other => return Err(CaseScriptError::Outcome(other.to_string())),
     }
-    let observers = observers(observation.state.as_ref(), &shape, &interface.exports);
-    let module = module.trim_end();
-    let module = module.strip_suffix(')').unwrap_or(module).trim_end();
-    script += module;
-    for observer in &observers {
-        script += &format!("\n  {}", observer.function);
-    }
-    script += "\n)\n";
+    let observers = observers(observation.state.as_ref(), &main, &BTreeSet::new());
+    script += &main.definition("", &observers);
     for call in &observation.calls {
         let assertion = assertion(&call.export, &call.outcome)?;
         script += &format!("{assertion}\n");
     }
-    for observer in &observers {
+    Ok(script + &assertions("", &observers) + &asserted)
+}
+
+/// That the observers return what was observed. `instance` is the name of theirs, followed by a space.
+fn assertions(instance: &str, observers: &[Observer]) -> String {
+    let assertion = |observer: &Observer| {
         let (name, value) = (quoted(&observer.name), observer.value);
-        script += &format!("(assert_return (invoke {name}) (i64.const {value}))\n");
+        format!("(assert_return (invoke {instance}{name}) (i64.const {value}))\n")
+    };
+    observers.iter().map(assertion).collect()
+}
+
+fn module_error(error: &dyn std::fmt::Display) -> CaseScriptError {
+    CaseScriptError::Module(error.to_string())
+}
+
+/// A module of the script.
+struct Part {
+    /// Its text without what closes it.
+    text: String,
+    interface: Interface,
+    shape: Shape,
+    host: Host,
+}
+
+impl Part {
+    fn read(wasm: &[u8], host: Host) -> Result<Part, CaseScriptError> {
+        let mut text = String::new();
+        wasmprinter::Config::new()
+            .fold_instructions(true)
+            .print(wasm, &mut wasmprinter::PrintFmtWrite(&mut text))
+            .map_err(|error| module_error(&error))?;
+        let open = text.trim_end();
+        let open = open.strip_suffix(')').unwrap_or(open).trim_end();
+        Ok(Part {
+            text: open.to_owned(),
+            interface: Interface::read(wasm).map_err(|error| module_error(&error))?,
+            shape: Shape::read(wasm).map_err(|error| module_error(&error))?,
+            host,
+        })
     }
-    Ok(script)
+
+    /// Modules that stand for the host, if the script has any: for all imports but those from `provider`.
+    fn host(&self, provider: Option<&str>) -> Result<String, CaseScriptError> {
+        match self.host {
+            Host::InScript => host_modules(&self.interface.imports, provider, &self.shape),
+            Host::Standard => Ok(String::new()),
+        }
+    }
+
+    /// The module with this name (and a space before it) and these observers.
+    fn definition(&self, name: &str, observers: &[Observer]) -> String {
+        let rest = self.text.strip_prefix("(module").unwrap_or(&self.text);
+        // A name of its own would be a second one.
+        let rest = match rest.strip_prefix(" $") {
+            Some(named) if !name.is_empty() => named
+                .find(char::is_whitespace)
+                .map_or("", |end| &named[end..]),
+            _ => rest,
+        };
+        let mut text = format!("(module{name}{rest}");
+        for observer in observers {
+            text += &format!("\n  {}", observer.function);
+        }
+        text + "\n)\n"
+    }
+
+    /// What the module imports from this one and has a state, by kind and index here.
+    fn shared_with(&self, main: &Part) -> BTreeSet<(&'static str, u32)> {
+        let imports = main.interface.imports.iter();
+        let names = imports.filter(|import| import.module == linked::MODULE);
+        let exports = names.filter_map(|import| self.interface.export(&import.name));
+        let shared = exports.filter_map(|export| match export.kind {
+            ExportKind::Global => Some((GLOBAL, export.index)),
+            ExportKind::Memory => Some((MEMORY, export.index)),
+            ExportKind::Table => Some((TABLE, export.index)),
+            ExportKind::Func(_) | ExportKind::Tag => None,
+        });
+        shared.collect()
+    }
 }
 
 /// What happened in a call, as an assertion.
@@ -149,11 +225,22 @@ struct Observer {
     value: i64,
 }
 
-/// The observers of the state; none for what its module exports anyway under such a name.
-fn observers(state: Option<&State>, shape: &Shape, exports: &[Export]) -> Vec<Observer> {
+/// The kinds of what has a state, as the names of observers begin.
+const GLOBAL: &str = "global";
+const MEMORY: &str = "memory";
+const TABLE: &str = "table";
+
+/// The observers of a part's state, but for what is `shared`; none for what the module exports anyway under such a name.
+fn observers(
+    state: Option<&State>,
+    part: &Part,
+    shared: &BTreeSet<(&'static str, u32)>,
+) -> Vec<Observer> {
     let Some(state) = state else {
         return Vec::new();
     };
+    let (shape, exports) = (&part.shape, &part.interface.exports);
+    let own = |kind, index: usize| !shared.contains(&(kind, index as u32));
     let mut observers = Vec::new();
     let mut add = |name: String, instructions: String, value: i64| {
         let export = quoted(&name);
@@ -166,7 +253,8 @@ fn observers(state: Option<&State>, shape: &Shape, exports: &[Export]) -> Vec<Ob
             });
         }
     };
-    for (index, value) in state.globals.iter().enumerate() {
+    let globals = state.globals.iter().enumerate();
+    for (index, value) in globals.filter(|(index, _)| own(GLOBAL, *index)) {
         let get = format!("(global.get {index})");
         let (instructions, value) = match *value {
             Value::I32(v) => (format!("(i64.extend_i32_s {get})"), v.into()),
@@ -185,9 +273,10 @@ fn observers(state: Option<&State>, shape: &Shape, exports: &[Export]) -> Vec<Ob
                 (reference == Value::Null).into(),
             ),
         };
-        add(format!("global {index}"), instructions, value);
+        add(format!("{GLOBAL} {index}"), instructions, value);
     }
-    for (index, memory) in state.memories.iter().enumerate() {
+    let memories = state.memories.iter().enumerate();
+    for (index, memory) in memories.filter(|(index, _)| own(MEMORY, *index)) {
         let is64 = shape.memories64.get(index) == Some(&true);
         let extended = |get| {
             if is64 {
@@ -197,16 +286,21 @@ fn observers(state: Option<&State>, shape: &Shape, exports: &[Export]) -> Vec<Ob
             }
         };
         let size = extended(format!("(memory.size {index})"));
-        add(format!("size of memory {index}"), size, memory.pages as i64);
+        add(
+            format!("size of {MEMORY} {index}"),
+            size,
+            memory.pages as i64,
+        );
         for address in words(memory) {
             let ty = if is64 { "i64" } else { "i32" };
             let load = format!("(i64.load {index} ({ty}.const {address}))");
             let bytes: [u8; 8] = std::array::from_fn(|i| memory.byte(address + i));
-            let name = format!("memory {index} at {address}");
+            let name = format!("{MEMORY} {index} at {address}");
             add(name, load, i64::from_le_bytes(bytes));
         }
     }
-    for (index, table) in state.tables.iter().enumerate() {
+    let tables = state.tables.iter().enumerate();
+    for (index, table) in tables.filter(|(index, _)| own(TABLE, *index)) {
         let is64 = shape.tables64.get(index) == Some(&true);
         let extended = |get| {
             if is64 {
@@ -216,13 +310,17 @@ fn observers(state: Option<&State>, shape: &Shape, exports: &[Export]) -> Vec<Ob
             }
         };
         let size = extended(format!("(table.size {index})"));
-        add(format!("size of table {index}"), size, table.size as i64);
+        add(format!("size of {TABLE} {index}"), size, table.size as i64);
         for element in 0..MOST.min(table.size as usize) {
             let ty = if is64 { "i64" } else { "i32" };
             let get = format!("(table.get {index} ({ty}.const {element}))");
             let is_null = (table.element(element) == Value::Null).into();
             let instructions = format!("(i64.extend_i32_u (ref.is_null {get}))");
-            add(format!("table {index} at {element}"), instructions, is_null);
+            add(
+                format!("{TABLE} {index} at {element}"),
+                instructions,
+                is_null,
+            );
         }
     }
     observers
@@ -290,12 +388,16 @@ impl Shape {
     }
 }
 
-/// Modules that provide the imports as the standard host does, each registered under its name.
-fn host_modules(imports: &[Import], shape: &Shape) -> Result<String, CaseScriptError> {
+/// Modules that provide the imports as the standard host does, each registered under its name; none for those from `provider`.
+fn host_modules(
+    imports: &[Import],
+    provider: Option<&str>,
+    shape: &Shape,
+) -> Result<String, CaseScriptError> {
     let mut text = String::new();
     let mut modules: Vec<&str> = Vec::new();
     for import in imports {
-        if !modules.contains(&import.module.as_str()) {
+        if provider != Some(&import.module) && !modules.contains(&import.module.as_str()) {
             modules.push(&import.module);
         }
     }
@@ -510,5 +612,48 @@ mod tests {
         let observation = observe(oracle.as_ref(), &wasm);
         let error = case_script(&wasm, &observation, Host::InScript).unwrap_err();
         assert!(error.to_string().contains("exhausted"), "{error}");
+    }
+
+    #[test]
+    fn a_provider_stands_in_the_script_with_what_only_it_has() {
+        let provider = wat::parse_str(
+            "(module (import \"switchback\" \"log\" (func $log (param i32)))
+               (global $g (export \"g\") (mut i32) (i32.const 1)) (global $own (mut i32) (i32.const 0))
+               (func (export \"f\") (result i32)
+                 (global.set $own (i32.const 5)) (call $log (i32.const 1)) (global.get $g)))",
+        );
+        let main = wat::parse_str(
+            "(module $main (import \"linked\" \"f\" (func $f (result i32)))
+               (import \"linked\" \"g\" (global $g (mut i32))) (import \"switchback\" \"log\" (func $log (param i64)))
+               (func (export \"run\") (result i32)
+                 (call $log (i64.const 2)) (global.set $g (i32.const 7)) (call $f)))",
+        );
+        let wasm = linked::link(&main.unwrap(), &provider.unwrap());
+        let oracle = engines::create("oracle", &Settings::default()).unwrap();
+        let observation = observe(oracle.as_ref(), &wasm);
+        for host in [Host::InScript, Host::Standard] {
+            let script = case_script(&wasm, &observation, host).unwrap();
+            for part in [
+                "(module $linked",
+                "(register \"linked\" $linked)",
+                "(assert_return (invoke \"run\") (i32.const 7))",
+                "(assert_return (invoke \"global 0\") (i64.const 7))",
+                "(assert_return (invoke $linked \"global 1\") (i64.const 5))",
+            ] {
+                assert!(script.contains(part), "{part}\n{script}");
+            }
+            assert!(!script.contains("switchback.linked"), "{script}");
+            assert!(
+                !script.contains("(invoke $linked \"global 0\")"),
+                "{script}"
+            );
+            let result = run_script("case", &script, oracle.as_ref()).unwrap();
+            assert_eq!(
+                (result.failed, result.passed),
+                (0, 3),
+                "{:?}",
+                result.failures
+            );
+        }
     }
 }

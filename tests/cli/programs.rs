@@ -336,3 +336,52 @@ fn stats_counts_what_is_executed() {
     let empty = empty.path().to_str().unwrap();
     switchback(&["stats", empty]).is_error(&[empty, "no .wasm"]);
 }
+
+#[test]
+fn a_module_runs_with_the_provider_that_it_carries() {
+    let provider = r#"(module (tag $t (export "t")) (global (mut i32) (i32.const 4))
+        (func (export "f") (suspend $t)))"#;
+    let main = r#"(module (import "linked" "t" (tag $t)) (import "linked" "f" (func $f))
+        (type $f (func)) (type $k (cont $f)) (elem declare func $f)
+        (func (export "run") (result i32)
+          (block $on (result (ref $k))
+            (resume $k (on $t $on) (cont.new $k (ref.func $f))) (return (i32.const 0)))
+          (drop) (i32.const 1)))"#;
+    let main = wat::parse_str(main).unwrap();
+    let wasm = switchback::linked::link(&main, &wat::parse_str(provider).unwrap());
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| {
+        let path = dir.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let path = write("linked.wasm", &wasm);
+    for engine in ["compiled", "oracle"] {
+        let run = switchback(&["run", &path, "--engine", engine]);
+        assert_eq!((run.status, run.stderr.as_str()), (0, ""));
+        assert!(
+            run.stdout.contains("run: returned (i32 1)"),
+            "{}",
+            run.stdout
+        );
+        assert!(
+            run.stdout.contains("linked global 0: i32 4"),
+            "{}",
+            run.stdout
+        );
+    }
+    let json = switchback(&["run", &path, "--engine", "oracle", "--json"]).json();
+    assert_eq!(json["linked"]["globals"][0]["i32"], 4);
+    assert_eq!(switchback(&["diff", &path]).status, 0);
+
+    // A provider that is none.
+    let path = write("none.wasm", &switchback::linked::link(&main, b"none"));
+    for command in [&["run", &path][..], &["diff", &path], &["reduce", &path]] {
+        switchback(command).is_error(&[
+            &path,
+            "switchback.linked",
+            "no WebAssembly module",
+            "offset 0x",
+        ]);
+    }
+}

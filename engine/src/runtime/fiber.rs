@@ -199,6 +199,8 @@ pub(crate) struct Notes {
     pub over: Option<(*const HandlerList, *mut c_void)>,
     /// Whether a switch resumed the stack.
     pub switched_to: bool,
+    /// The instance whose code made the continuation; null before the stack is used.
+    pub maker: *mut c_void,
 }
 
 #[cfg(feature = "planted-bugs")]
@@ -206,6 +208,7 @@ impl Notes {
     pub const NONE: Notes = Notes {
         over: None,
         switched_to: false,
+        maker: std::ptr::null_mut(),
     };
 }
 

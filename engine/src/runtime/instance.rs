@@ -103,7 +103,7 @@ impl InstanceInner {
         &self.module
     }
 
-    fn info(&self) -> &ModuleInfo {
+    pub(super) fn info(&self) -> &ModuleInfo {
         self.module.info()
     }
 

@@ -1,16 +1,49 @@
 //! The runtime's side of planted bugs that are more than a condition. Without the feature `planted-bugs`, nothing of it is called.
 
 use super::fiber::{ClauseKind, Fiber, GENERATION, Notes};
-use super::instance::tag_of;
+use super::instance::{instance_of, tag_of};
 use super::layout::{ValRaw, VmStore, VmTag};
 use super::store::StoreInner;
 use super::switch::{abandon_current, same_type, stack_left};
 use super::unwind::{Target, returned};
 use crate::planted::planted;
+use std::ffi::c_void;
 
-/// A stack is in use again.
-pub(crate) fn fresh(fiber: &mut Fiber) {
-    fiber.planted = Notes::NONE;
+/// A stack is in use again, for a continuation that code of the instance `maker` makes.
+pub(crate) fn fresh(fiber: &mut Fiber, maker: *mut c_void) {
+    fiber.planted = Notes {
+        maker,
+        ..Notes::NONE
+    };
+}
+
+/// The tag that a clause of `fiber`'s handlers names by `index`, which is `tag`: with the bug, by its index in another instance.
+///
+/// # Safety
+/// `fiber` is a stack of the running chain, and `tag` is one of the store's.
+pub(crate) unsafe fn tag_of_maker(
+    vm: &VmStore,
+    fiber: *mut Fiber,
+    index: u32,
+    tag: *const VmTag,
+) -> *const VmTag {
+    if !planted!(vm, TagsOfMaker) {
+        return tag;
+    }
+    // SAFETY: the caller's promise; a stack of the chain was made by code of an instance, which lives as long as the store.
+    unsafe {
+        let maker = (*fiber).planted.maker;
+        if index as usize >= (*instance_of(maker)).info().tags.len() {
+            return std::ptr::null();
+        }
+        let other = tag_of(maker, index);
+        // The clause's label takes values of the tag's type.
+        if same_type(vm, other, tag) {
+            other
+        } else {
+            std::ptr::null()
+        }
+    }
 }
 
 /// The resume that had started or resumed `fiber` is over: the stack that executed it goes on under its handlers.

@@ -56,6 +56,10 @@ pub(crate) unsafe fn find_handler(
         for (index, clause) in list.clauses().iter().enumerate() {
             // SAFETY: as above.
             let clause_tag = unsafe { super::instance::tag_of(vmctx, clause.tag) };
+            #[cfg(feature = "planted-bugs")]
+            // SAFETY: as above.
+            let clause_tag =
+                unsafe { super::planted::tag_of_maker(vm, fiber, clause.tag, clause_tag) };
             // SAFETY: as above.
             let same = clause_tag == tag
                 || planted!(vm, TagsComparedByType) && unsafe { same_type(vm, clause_tag, tag) };
@@ -157,7 +161,7 @@ pub(crate) unsafe extern "C" fn cont_new(
     header.num_results = num_results as u32;
     header.innermost = fiber;
     #[cfg(feature = "planted-bugs")]
-    super::planted::fresh(header);
+    super::planted::fresh(header, caller);
     let frame = StartFrame {
         func,
         caller,

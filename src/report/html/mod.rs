@@ -10,8 +10,8 @@ mod tables;
 use super::describe::{Described, describe};
 use super::source::{self, Line};
 use super::{Relation, Report, align};
-use crate::compare::state;
-use crate::observe::{Observation, State};
+use crate::compare::{Place, state, states};
+use crate::observe::Observation;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 const STYLE: &str = include_str!("style.css");
@@ -242,20 +242,26 @@ impl Page<'_> {
     }
 
     fn states(&self) -> Markup {
-        let state_of = |side: Option<&'_ Observation>| -> Option<State> { side?.state.clone() };
-        let (left, right) = (state_of(self.left), state_of(self.right));
-        let (Some(left), Some(right)) = (left, right) else {
+        let both = self.left.zip(self.right);
+        let states: Vec<_> = both
+            .map(|(left, right)| states(left, right).collect())
+            .unwrap_or_default();
+        if states.is_empty() {
             return html! {
                 p { "There are no two states to compare: a side was not instantiated, or did not come to the end." }
             };
-        };
-        let differences = state(&left, &right);
-        if differences.is_empty() {
-            return html! {
-                p { "Equal: all globals, memories, tables and continuations that they refer to." }
-            };
         }
-        tables::states(&differences, &self.names)
+        html! {
+            @for (place, left, right) in states {
+                @if place == Place::LinkedState { h3 { "Linked module" } }
+                @let differences = state(left, right);
+                @if differences.is_empty() {
+                    p { "Equal: all globals, memories, tables and continuations that they refer to." }
+                } @else {
+                    (tables::states(&differences, &self.names))
+                }
+            }
+        }
     }
 }
 
