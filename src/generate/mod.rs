@@ -22,7 +22,7 @@ mod format;
 mod guard;
 mod helper;
 mod leaf;
-pub(crate) mod link;
+pub mod link;
 mod object;
 pub mod plan;
 mod resume;

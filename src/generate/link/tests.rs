@@ -3,12 +3,12 @@
 use super::*;
 use crate::compare::{Verdict, compare};
 use crate::engines::{self, Engine, Settings};
-use crate::generate::{Config, generate};
+use crate::generate::{Config, Module as Generated, Plan, generate};
 use crate::linked::Provider;
 use crate::observe::{EventKind, Observation, State, observe};
 use serde_json::Value as Json;
 use std::collections::HashMap;
-use wasmparser::{Parser, Payload, Validator, WasmFeatures};
+use wasmparser::{Validator, WasmFeatures};
 
 fn engine(name: &str, trace: bool) -> Box<dyn Engine> {
     let settings = Settings {
@@ -91,35 +91,13 @@ fn state_of(module: &Module<'_>, find: impl Fn(Item) -> (State, u32)) -> Json {
 
 /// Where each instruction of a split module was.
 fn places(before: &[u8], split: &Split) -> HashMap<u64, u64> {
-    let operators = |wasm: &[u8]| -> Vec<Vec<u64>> {
-        let mut bodies = Vec::new();
-        for payload in Parser::new(0).parse_all(wasm) {
-            if let Payload::CodeSectionEntry(body) = payload.unwrap() {
-                let reader = body
-                    .get_operators_reader()
-                    .unwrap()
-                    .into_iter_with_offsets();
-                bodies.push(reader.map(|item| item.unwrap().1).collect());
-            }
-        }
-        bodies
-    };
-    let provider = Provider::of(&split.wasm).unwrap().unwrap().placed();
-    let module = Module::read(before).unwrap();
-    let first = module.imported(Space::Function);
-    let mut places = HashMap::new();
-    for (index, old) in (first..).zip(operators(before)) {
-        let item = (Space::Function, index);
-        let (wasm, at) = match split.provider.get(&item) {
-            Some(&at) => (&provider, at),
-            None => (&split.wasm, split.main[&item]),
-        };
-        let imported = Module::read(wasm).unwrap().imported(Space::Function);
-        let new = &operators(wasm)[(at - imported) as usize];
-        assert_eq!(old.len(), new.len());
-        places.extend(new.iter().copied().zip(old));
-    }
+    let places = split.places(before);
+    let all: usize = operators(before).iter().map(Vec::len).sum();
+    assert_eq!(places.len(), all);
     places
+        .into_iter()
+        .map(|(old, new)| (new.into(), old.into()))
+        .collect()
 }
 
 #[test]
@@ -128,11 +106,13 @@ fn a_split_module_shows_what_it_showed_before() {
     let (mut split_modules, mut with_functions, mut permuted) = (0, 0, 0);
     let mut across = 0;
     for seed in 0..100 {
-        let wasm = generate(seed, &Config::default()).wasm;
+        let Generated { wasm, plan, .. } = generate(seed, &Config::default());
         let Some(split) = split(&wasm, seed) else {
             continue;
         };
         split_modules += 1;
+        assert_eq!(super::seed(&split.wasm), Some(seed));
+        assert_eq!(Plan::from_module(&split.wasm).unwrap().0, plan);
         let provider = Provider::of(&split.wasm).unwrap().unwrap();
         validate(&split.wasm);
         validate(provider.wasm);
