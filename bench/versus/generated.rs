@@ -9,7 +9,7 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use switchback::fuzzing::{case_module, case_seed};
-use switchback::generate::Features;
+use switchback::generate::{Features, Generator, Scope};
 use switchback_engine as ours;
 
 /// How many modules are measured.
@@ -130,7 +130,11 @@ fn attempt(wasm: &[u8], ours: &ours::Engine, theirs: &wasmtime::Engine) -> Resul
 fn module(index: u64) -> Vec<u8> {
     let objects = Features::named("gc").expect("it is a feature");
     let features = Features::default().except(objects);
-    case_module(case_seed(SEED, index), features)
+    let scope = Scope {
+        features,
+        generators: Generator::Woven.into(),
+    };
+    case_module(case_seed(SEED, index), scope)
 }
 
 pub fn our_engine(setting: Setting) -> ours::Engine {

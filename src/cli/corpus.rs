@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use switchback::fuzzing::{MutantShare, Strategy};
-use switchback::generate::Features;
+use switchback::generate::Scope;
 use switchback::observe::Digest;
 
 /// The options that say how cases come about.
@@ -27,8 +27,9 @@ pub struct Cases {
 }
 
 impl Cases {
-    /// What the options say of cases with these features. The folder of the corpus is made if it is not there.
-    pub fn strategy(&self, features: Features) -> anyhow::Result<Strategy> {
+    /// What the options say of cases of this scope. The folder of the corpus is made if it is not there.
+    pub fn strategy(&self, scope: Scope) -> anyhow::Result<Strategy> {
+        let features = scope.features;
         let mutants = match self.mutate {
             _ if self.no_mutate => MutantShare::Percent(0),
             Some(1..) if !features.stack_switching => {
@@ -43,7 +44,7 @@ impl Cases {
             None => Vec::new(),
         };
         Ok(Strategy {
-            features,
+            scope,
             mutants,
             given,
         })

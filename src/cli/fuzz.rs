@@ -2,7 +2,7 @@
 
 use super::corpus::Cases;
 use super::isolate::Isolated;
-use super::lineup::{Lineup, Mask};
+use super::lineup::{Generation, Lineup, Mask};
 use super::{Finding, diff, output};
 use anyhow::{Context, anyhow};
 use clap::Args;
@@ -18,7 +18,7 @@ use switchback::engines;
 use switchback::fuzzing::{
     Found, Instruction, KINDS, Limits, Lost, Origin, Progress, Share, Summary, WAYS, campaign,
 };
-use switchback::generate::Features;
+use switchback::generate::Scope;
 use switchback::report::{Signature, module_text};
 
 /// Generate modules, run each on all engines, compare, keep what differs.
@@ -99,7 +99,7 @@ pub fn main(arguments: Arguments) -> anyhow::Result<Finding> {
     }
     let (lineup, mask) = (&arguments.lineup, &arguments.mask);
     // A setting that does not fit is told here, before any worker starts.
-    let features = mask.runner(lineup)?.features();
+    let scope = mask.runner(lineup)?.scope();
 
     // Told now, and not when the first finding is to be written; but without a finding there is to be no folder.
     let there = arguments.out.ancestors().find(|path| path.exists());
@@ -111,7 +111,7 @@ pub fn main(arguments: Arguments) -> anyhow::Result<Finding> {
         ));
     }
 
-    let strategy = arguments.cases.strategy(features)?;
+    let strategy = arguments.cases.strategy(scope)?;
 
     let stop = Arc::new(AtomicBool::new(false));
     let asked = stop.clone();
@@ -139,7 +139,8 @@ pub fn main(arguments: Arguments) -> anyhow::Result<Finding> {
         bar: progress_bar(&arguments),
         out: arguments.out.clone(),
         cases: arguments.cases.clone(),
-        features,
+        generation: mask.generation.clone(),
+        scope,
         lineup: lineup.clone(),
         timeout: arguments.timeout,
         next_number: 0,
@@ -199,7 +200,8 @@ struct Keeper {
     bar: ProgressBar,
     out: PathBuf,
     cases: Cases,
-    features: Features,
+    generation: Generation,
+    scope: Scope,
     lineup: Lineup,
     timeout: Duration,
     next_number: u32,
@@ -300,11 +302,15 @@ impl Keeper {
             found.origin.seed()
         );
         // What was found may be a panic of the generator or of the mutator itself.
-        let features = self.features;
-        let module = panic::catch_unwind(|| found.origin.module(features));
+        let scope = self.scope;
+        let module = panic::catch_unwind(|| found.origin.module(scope));
         let Ok(wasm) = module else {
             text += &match found.origin {
-                Origin::Seed(seed) => format!("reproduce: switchback generate --seed {seed}\n"),
+                // The seed draws among the same generators again.
+                Origin::Seed(seed) => format!(
+                    "reproduce: switchback generate --seed {seed}{}\n",
+                    self.generation.options()
+                ),
                 _ => format!(
                     "reproduce: the same campaign, to case {} at least\n",
                     found.index
@@ -364,6 +370,9 @@ fn table(summary: &Summary, findings: &[Written]) -> String {
         ),
     );
     row("  mutants", of_all(summary.mutants));
+    for (generator, cases) in &summary.generators {
+        row(&format!("  {generator}"), of_all(*cases));
+    }
     row(
         "corpus",
         format!(

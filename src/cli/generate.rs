@@ -1,12 +1,14 @@
 //! `switchback generate`: the module that a seed makes.
 
+use super::lineup::Generation;
 use super::{Finding, output};
 use anyhow::{Context, anyhow};
 use clap::Args;
 use std::fs;
 use std::io::{IsTerminal, Write, stdout};
 use std::path::PathBuf;
-use switchback::generate::{Config, generate};
+use switchback::fuzzing::case_module;
+use switchback::generate::{Features, Scope};
 use switchback::report::module_text;
 
 /// Write the module that a seed makes.
@@ -22,12 +24,18 @@ pub struct Arguments {
     /// The file to write; `-` is standard output, in the binary format.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    generation: Generation,
 }
 
 pub fn main(arguments: Arguments) -> anyhow::Result<Finding> {
-    let module = generate(arguments.seed, &Config::default());
+    let scope = Scope {
+        features: Features::default(),
+        generators: arguments.generation.generators(),
+    };
+    let wasm = case_module(arguments.seed, scope);
     match arguments.output {
-        None => output::text(&text(&module.wasm)?)?,
+        None => output::text(&text(&wasm)?)?,
         Some(path) if path.as_os_str() == "-" => {
             let mut out = stdout().lock();
             if out.is_terminal() {
@@ -35,14 +43,14 @@ pub fn main(arguments: Arguments) -> anyhow::Result<Finding> {
                     "standard output is a terminal; give --output a file"
                 ));
             }
-            out.write_all(&module.wasm)
+            out.write_all(&wasm)
                 .and_then(|()| out.flush())
                 .context("standard output")?;
         }
         Some(path) => {
             let contents = match path.extension() {
-                Some(extension) if extension == "wat" => text(&module.wasm)?.into_bytes(),
-                _ => module.wasm,
+                Some(extension) if extension == "wat" => text(&wasm)?.into_bytes(),
+                _ => wasm,
             };
             fs::write(&path, contents).with_context(|| path.display().to_string())?;
         }

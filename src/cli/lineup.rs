@@ -3,7 +3,7 @@
 use clap::Args;
 use switchback::engines::{self, Registration, Settings, SetupError};
 use switchback::fuzzing::CaseRunner;
-use switchback::generate::Features;
+use switchback::generate::{Features, Generator, Generators};
 
 /// The options that say what is compared.
 #[derive(Args, Clone, Debug)]
@@ -32,6 +32,49 @@ pub struct Mask {
     /// Generate this feature although one of the engines is known to have a bug there.
     #[arg(long, value_name = "FEATURE", value_delimiter = ',')]
     pub despite: Vec<String>,
+    #[command(flatten)]
+    pub generation: Generation,
+}
+
+/// Which generators make the modules.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Generation {
+    /// Generate modules with these generators alone. `woven`: programs that switch stacks, in ordinary code by wasm-smith; `single`:
+    /// single instructions with all kinds of operands, by themselves and across a stack switch [default: all, by weight].
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = generator_name())]
+    pub generator: Vec<String>,
+}
+
+fn generator_name() -> clap::builder::PossibleValuesParser {
+    let names = Generator::ALL.iter().map(|generator| generator.name());
+    names.collect::<Vec<_>>().into()
+}
+
+impl Generation {
+    /// The generators.
+    pub fn generators(&self) -> Generators {
+        let names = self.generator.iter();
+        Generators::of(names.filter_map(|name| Generator::named(name)))
+    }
+
+    /// As arguments, as far as they are not the default.
+    pub fn arguments(&self) -> Vec<String> {
+        let generators = self.generators();
+        if generators == Generators::default() {
+            return Vec::new();
+        }
+        let names: Vec<_> = generators.iter().map(Generator::name).collect();
+        vec!["--generator".to_owned(), names.join(",")]
+    }
+
+    /// The arguments in a command for people, each with a space before it.
+    pub fn options(&self) -> String {
+        let arguments = self.arguments();
+        arguments
+            .iter()
+            .map(|argument| format!(" {argument}"))
+            .collect()
+    }
 }
 
 fn feature_name() -> clap::builder::PossibleValuesParser {
@@ -124,6 +167,7 @@ impl Mask {
         for feature in self.without.iter().filter_map(|name| Features::named(name)) {
             runner.generate_without(feature);
         }
+        runner.generate_with(self.generation.generators());
         Ok(runner)
     }
 
@@ -135,6 +179,7 @@ impl Mask {
                 arguments.extend([option.to_owned(), features.join(",")]);
             }
         }
+        arguments.extend(self.generation.arguments());
         arguments
     }
 }

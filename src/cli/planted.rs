@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use switchback::engines::{self, Planted, Settings};
 use switchback::fuzzing::{Found, Limits, Lost, Progress, Strategy, Summary, campaign, case_seed};
-use switchback::generate::Features;
+use switchback::generate::Scope;
 
 /// Measure how many executions it takes to find each planted bug.
 ///
@@ -94,9 +94,9 @@ pub fn main(arguments: Arguments) -> anyhow::Result<Finding> {
             ..arguments.lineup.clone()
         };
         // A setting that does not fit is told here, before any worker starts.
-        let features = arguments.mask.runner(&lineup)?.features();
+        let scope = arguments.mask.runner(&lineup)?.scope();
         let campaigns = (1..=arguments.seeds)
-            .map(|seed| run(&arguments, &lineup, features, seed))
+            .map(|seed| run(&arguments, &lineup, scope, seed))
             .collect::<anyhow::Result<Vec<_>>>()?;
         let row = Row {
             bug: bug.name,
@@ -179,7 +179,7 @@ impl Progress for Watch<'_> {
 fn run(
     arguments: &Arguments,
     lineup: &Lineup,
-    features: Features,
+    scope: Scope,
     seed: u64,
 ) -> anyhow::Result<Campaign> {
     let limits = Limits {
@@ -198,7 +198,7 @@ fn run(
         found: None,
     };
     // No mutants, so that a seed alone is a case.
-    let strategy = Strategy::generate(features);
+    let strategy = Strategy::generate(scope);
     let summary = campaign(seed, limits, &strategy, executors, &stop, &mut watch);
     let summary = summary.map_err(|lost| anyhow!("{lost}"))?;
     let (noticed, executions, case) = match (watch.found, watch.first_cut) {

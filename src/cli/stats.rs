@@ -1,5 +1,6 @@
 //! `switchback stats`: what modules execute, and under which circumstances.
 
+use super::lineup::Generation;
 use super::{Finding, input, output};
 use anyhow::{Context, bail};
 use clap::Args;
@@ -7,6 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use switchback::engines;
 use switchback::fuzzing::{case_module, case_seed};
+use switchback::generate::Scope;
 use switchback::stats::{Circumstance, Counter, Statistics, page};
 
 /// Count what modules execute, and under which circumstances of stack switching.
@@ -28,6 +30,8 @@ pub struct Arguments {
     /// Count this many cases of a campaign.
     #[arg(long, value_name = "N", conflicts_with = "paths")]
     execs: Option<u64>,
+    #[command(flatten)]
+    generation: Generation,
     /// Write one JSON object.
     #[arg(long)]
     json: bool,
@@ -40,12 +44,19 @@ pub fn main(arguments: Arguments) -> anyhow::Result<Finding> {
     let counter = Counter::new()?;
     let mut statistics = Statistics::new();
     let title = if let Some(execs) = arguments.execs {
-        let features = engines::features(&engines::names())?;
+        let scope = Scope {
+            features: engines::features(&engines::names())?,
+            generators: arguments.generation.generators(),
+        };
         for index in 0..execs {
             let seed = case_seed(arguments.seed, index);
-            counter.add(&case_module(seed, features), &mut statistics);
+            counter.add(&case_module(seed, scope), &mut statistics);
         }
-        format!("--seed {} --execs {execs}", arguments.seed)
+        format!(
+            "--seed {} --execs {execs}{}",
+            arguments.seed,
+            arguments.generation.options()
+        )
     } else {
         for path in &arguments.paths {
             add(path, &counter, &mut statistics)?;

@@ -287,7 +287,7 @@ impl Folding<'_> {
                 finding,
             })?;
         }
-        let new = self.corpus.add(report, origin, self.strategy.features);
+        let new = self.corpus.add(report, origin, self.strategy.scope);
         if let Origin::Mutant { .. } = origin {
             self.summary.mutants += 1;
             self.summary.behaviours_by_mutants += new;
@@ -418,7 +418,7 @@ mod tests {
     fn mutating(jobs: usize, given: usize) -> Summary {
         let modules = (0..given).map(|module| vec![module as u8; 3].into());
         let strategy = Strategy {
-            features: Features::default(),
+            scope: Features::default().into(),
             mutants: Share::Percent(60),
             given: modules.collect(),
         };

@@ -8,7 +8,7 @@ use super::lineup::Lineup;
 use super::operator;
 use crate::compare::{Discard, DiscardReason, Opinion, Verdict, compare};
 use crate::engines::{self, Configuration, INSTRUCTIONS, Pool, Settings, SetupError};
-use crate::generate::{self, Features, whole};
+use crate::generate::{self, Features, Generator, Generators, Made, Scope};
 use crate::observe::{self, Digest, Hasher, Observation, Outcome, Run};
 use crate::report::text::{Palette, render};
 use crate::report::{Report, Signature};
@@ -39,6 +39,8 @@ pub struct Stages {
 pub struct CaseReport {
     /// The size of the module in bytes.
     pub size: usize,
+    /// The generator of the module or, of a mutant, of what it is a mutant of; `None` if the module carries no plan.
+    pub generator: Option<Generator>,
     /// Whether the engines under test recorded a trace.
     pub traced: bool,
     /// The engines' choices on the axes of their configuration, as `engine axis=choice`; `engine.1` and so on, if an engine takes
@@ -81,43 +83,12 @@ pub struct Finding {
 
 /// The engines and the generator, set up to run cases.
 pub struct CaseRunner {
-    features: Features,
+    scope: Scope,
     lineup: Lineup,
     plant: Option<String>,
     /// The number of instructions after which the reference gives a case up.
     instructions: u64,
     engines: Pool,
-}
-
-/// A generated case.
-struct Case {
-    wasm: Vec<u8>,
-    /// Offsets of the leaves' instructions, in a module that has leaves.
-    leaves: Vec<u32>,
-}
-
-/// Generates the case of a seed: a program that switches stacks, if that is among the features, and a whole module by
-/// wasm-smith otherwise.
-fn generate(seed: u64, features: Features) -> Case {
-    if !features.stack_switching {
-        return Case {
-            wasm: whole::generate(seed, features),
-            leaves: Vec::new(),
-        };
-    }
-    let module = generate::generate(seed, &woven(features));
-    let leaves = module.leaves().into_iter();
-    Case {
-        leaves: leaves.flat_map(|leaf| leaf.instructions).collect(),
-        wasm: module.wasm,
-    }
-}
-
-fn woven(features: Features) -> generate::Config {
-    generate::Config {
-        features,
-        ..generate::Config::default()
-    }
 }
 
 /// Whether the engines under test trace the case of a seed. A bug that tracing
@@ -126,18 +97,14 @@ pub fn is_traced(seed: u64) -> bool {
     !seed.is_multiple_of(4)
 }
 
-/// The module of the case that a seed makes for engines with these features.
-pub fn case_module(seed: u64, features: Features) -> Vec<u8> {
-    generate(seed, features).wasm
+/// The module of the case that a seed makes.
+pub fn case_module(seed: u64, scope: impl Into<Scope>) -> Vec<u8> {
+    generate::case(seed, scope.into()).wasm
 }
 
-/// The module that a fuzzing engine's bytes make for engines with these features.
-pub(super) fn module_from_bytes(bytes: &[u8], features: Features) -> Vec<u8> {
-    if features.stack_switching {
-        generate::generate_from_bytes(bytes, &woven(features)).wasm
-    } else {
-        whole::generate_from_bytes(bytes, features)
-    }
+/// The module that a fuzzing engine's bytes make.
+pub(super) fn module_from_bytes(bytes: &[u8], scope: Scope) -> Vec<u8> {
+    generate::case_from_bytes(bytes, scope).wasm
 }
 
 /// The runs of one module on all engines, and the verdict.
@@ -198,7 +165,7 @@ impl CaseRunner {
     ) -> Result<CaseRunner, SetupError> {
         engines::check_plant(settings.plant.as_deref(), names)?;
         let runner = CaseRunner {
-            features: engines::features(names)?,
+            scope: engines::features(names)?.into(),
             lineup: Lineup::new(names, configurations)?,
             plant: settings.plant.clone(),
             instructions: settings.instructions.unwrap_or(INSTRUCTION_BOUND),
@@ -243,7 +210,17 @@ impl CaseRunner {
 
     /// What all engines can do, and so what the cases use.
     pub fn features(&self) -> Features {
-        self.features
+        self.scope.features
+    }
+
+    /// What cases are made with.
+    pub fn scope(&self) -> Scope {
+        self.scope
+    }
+
+    /// Makes cases with these generators.
+    pub fn generate_with(&mut self, generators: Generators) {
+        self.scope.generators = generators;
     }
 
     /// Generates cases with a feature although not all engines have it: one that is kept from them because of a known bug
@@ -259,13 +236,14 @@ impl CaseRunner {
         let gaps = engines::REGISTRY.iter().flat_map(|engine| engine.gaps);
         let known = gaps.into_iter().any(|gap| gap.feature == feature);
         let feature = Features::named(feature).filter(|_| known);
-        self.features = self.features.or(feature.ok_or_else(unknown)?);
+        let features = &mut self.scope.features;
+        *features = features.or(feature.ok_or_else(unknown)?);
         Ok(())
     }
 
     /// Generates cases without these features. Without stack switching, they are whole modules by wasm-smith.
     pub fn generate_without(&mut self, features: Features) {
-        self.features = self.features.except(features);
+        self.scope.features = self.scope.features.except(features);
     }
 
     /// Runs the case that a seed makes.
@@ -275,7 +253,7 @@ impl CaseRunner {
     /// If the generator or an engine does.
     pub fn run(&self, seed: u64) -> CaseReport {
         let start = Instant::now();
-        let case = generate(seed, self.features);
+        let case: Made = generate::case(seed, self.scope);
         let generate = elapsed(start);
 
         let start = Instant::now();
@@ -305,7 +283,7 @@ impl CaseRunner {
             Origin::Given { seed, .. } | Origin::Mutant { seed, .. } => seed,
         };
         let start = Instant::now();
-        let wasm = origin.module(self.features);
+        let wasm = origin.module(self.scope);
         let generate = elapsed(start);
         let mut report = self.run_module(&wasm, is_traced(seed));
         report.stages.generate = generate;
@@ -445,6 +423,7 @@ impl CaseRunner {
     fn report(&self, wasm: &[u8], traced: bool, compared: &Compared) -> CaseReport {
         let mut report = CaseReport {
             size: wasm.len(),
+            generator: Generator::of_module(wasm),
             traced,
             choices: self.lineup.choices(wasm),
             digest: Some(digest(compared)),

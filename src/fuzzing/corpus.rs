@@ -5,7 +5,7 @@
 
 use super::behaviour::Behaviour;
 use super::case::{CaseReport, case_module};
-use crate::generate::Features;
+use crate::generate::Scope;
 use crate::mutate::Mutator;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -30,8 +30,8 @@ pub enum Share {
 /// How the cases of a campaign come about.
 #[derive(Clone, Debug)]
 pub struct Strategy {
-    /// What cases use: what all engines can do.
-    pub features: Features,
+    /// What cases are made with.
+    pub scope: Scope,
     /// Which part of the cases are mutants of cases in the corpus, once there are some. The others are generated.
     pub mutants: Share,
     /// Cases from an earlier corpus, which are run first.
@@ -40,16 +40,16 @@ pub struct Strategy {
 
 impl Strategy {
     /// Every case is generated.
-    pub fn generate(features: Features) -> Strategy {
+    pub fn generate(scope: impl Into<Scope>) -> Strategy {
         Strategy {
-            features,
+            scope: scope.into(),
             mutants: Share::Percent(0),
             given: Vec::new(),
         }
     }
 }
 
-/// What a case's module is made of. It determines the module, given the features.
+/// What a case's module is made of. It determines the module, given the scope.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// The module is generated from the seed.
@@ -85,8 +85,9 @@ impl Origin {
     /// # Panics
     ///
     /// If the generator or the mutator does.
-    pub fn module(&self, features: Features) -> Vec<u8> {
-        let mutator = || Mutator::new(features).plans_only();
+    pub fn module(&self, scope: impl Into<Scope>) -> Vec<u8> {
+        let scope = scope.into();
+        let mutator = || Mutator::new(scope).plans_only();
         let (seed, mutant) = match self {
             Origin::Seed(seed) => (*seed, None),
             Origin::Given { wasm, .. } => return wasm.to_vec(),
@@ -104,7 +105,7 @@ impl Origin {
                 (*seed, mutant)
             }
         };
-        mutant.unwrap_or_else(|| case_module(seed, features))
+        mutant.unwrap_or_else(|| case_module(seed, scope))
     }
 }
 
@@ -137,7 +138,7 @@ impl Corpus {
     /// that was discarded or cut shows a limit: what is made of them would mostly show the same.
     ///
     /// The answer is how many behaviours were new.
-    pub(super) fn add(&mut self, report: &CaseReport, origin: &Origin, features: Features) -> u64 {
+    pub(super) fn add(&mut self, report: &CaseReport, origin: &Origin, scope: Scope) -> u64 {
         let mut new = 0;
         if report.finding.is_none() && report.discard.is_none() && !report.cut {
             let before = self.seen.len();
@@ -145,7 +146,7 @@ impl Corpus {
             new = (self.seen.len() - before) as u64;
         }
         if new > 0 {
-            self.entries.push(origin.module(features).into());
+            self.entries.push(origin.module(scope).into());
         }
         let kind = match origin {
             Origin::Seed(_) => Some(0),
@@ -217,6 +218,7 @@ pub(super) fn origin(strategy: &Strategy, index: u64, seed: u64, corpus: &Genera
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::generate::Features;
 
     fn report(behaviours: impl IntoIterator<Item = Behaviour>) -> CaseReport {
         CaseReport {
@@ -235,16 +237,16 @@ mod tests {
 
     #[test]
     fn what_shows_more_gets_more_cases() {
-        let features = Features::default();
+        let scope = Scope::from(Features::default());
         let mut corpus = Corpus::default();
         assert_eq!(corpus.generation(Share::ByYield).mutants, 50);
-        corpus.add(&report(0..5), &Origin::Seed(1), features);
-        corpus.add(&report(0..7), &mutant(2), features);
+        corpus.add(&report(0..5), &Origin::Seed(1), scope);
+        corpus.add(&report(0..7), &mutant(2), scope);
         assert_eq!(corpus.generation(Share::ByYield).mutants, 10);
         // What was before counts half.
         for seed in 0..4 {
-            corpus.add(&report([]), &Origin::Seed(seed), features);
-            corpus.add(&report([100 + seed as u32]), &mutant(seed), features);
+            corpus.add(&report([]), &Origin::Seed(seed), scope);
+            corpus.add(&report([100 + seed as u32]), &mutant(seed), scope);
         }
         assert_eq!(corpus.generation(Share::ByYield).mutants, 90);
         assert_eq!(corpus.generation(Share::Percent(33)).mutants, 33);
@@ -252,17 +254,17 @@ mod tests {
 
     #[test]
     fn what_shows_nothing_new_or_a_limit_is_not_kept() {
-        let features = Features::default();
+        let scope = Scope::from(Features::default());
         let mut corpus = Corpus::default();
-        assert_eq!(corpus.add(&report([1, 2]), &Origin::Seed(1), features), 2);
-        assert_eq!(corpus.add(&report([2]), &Origin::Seed(2), features), 0);
+        assert_eq!(corpus.add(&report([1, 2]), &Origin::Seed(1), scope), 2);
+        assert_eq!(corpus.add(&report([2]), &Origin::Seed(2), scope), 0);
         let cut = CaseReport {
             cut: true,
             ..report([3])
         };
-        assert_eq!(corpus.add(&cut, &Origin::Seed(3), features), 0);
+        assert_eq!(corpus.add(&cut, &Origin::Seed(3), scope), 0);
         assert_eq!(corpus.entries().len(), 1);
-        assert_eq!(corpus.entries()[0][..], case_module(1, features));
+        assert_eq!(corpus.entries()[0][..], case_module(1, scope));
         assert_eq!(corpus.behaviours(), 2);
     }
 }

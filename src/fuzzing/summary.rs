@@ -4,6 +4,7 @@ use super::case::{CaseReport, Stages};
 use super::instruction::Instruction;
 use super::operator::{ProposalCount, by_proposal};
 use crate::compare::DiscardReason;
+use crate::generate::Generator;
 use crate::observe::{Digest, Hasher};
 use crate::report::Signature;
 use serde::ser::{Serialize, SerializeStruct, Serializer};
@@ -19,6 +20,8 @@ pub struct Summary {
     pub executions: u64,
     /// The number of cases that were mutants of others.
     pub mutants: u64,
+    /// How many cases, mutants among them, are of each generator. Of modules that carry no plan it is not known.
+    pub generators: BTreeMap<Generator, u64>,
     /// The number of cases in the corpus.
     pub corpus: u64,
     /// The number of different behaviours: pairs of consecutive events, and ends of calls, with their circumstances.
@@ -116,6 +119,9 @@ impl Summary {
         if let Some((reason, message)) = &report.discard {
             let first = || (0, message.clone());
             self.discards.entry(*reason).or_insert_with(first).0 += 1;
+        }
+        if let Some(generator) = report.generator {
+            *self.generators.entry(generator).or_default() += 1;
         }
         self.cut += u64::from(report.cut);
         self.traced += u64::from(report.traced);
@@ -252,10 +258,11 @@ impl Serialize for Summary {
                 (reason, entry)
             })
             .collect();
-        let mut object = serializer.serialize_struct("Summary", 25)?;
+        let mut object = serializer.serialize_struct("Summary", 26)?;
         object.serialize_field("seed", &self.seed)?;
         object.serialize_field("executions", &self.executions)?;
         object.serialize_field("mutants", &self.mutants)?;
+        object.serialize_field("generators", &self.generators)?;
         object.serialize_field("corpus", &self.corpus)?;
         object.serialize_field("behaviours", &self.behaviours)?;
         object.serialize_field("behaviours_by_mutants", &self.behaviours_by_mutants)?;

@@ -111,7 +111,7 @@ fn compared(
         let report = if bytes.starts_with(b"\0asm") {
             runner.run_module(bytes, traced(bytes))
         } else {
-            runner.run_module(&module_from_bytes(bytes, runner.features()), traced(bytes))
+            runner.run_module(&module_from_bytes(bytes, runner.scope()), traced(bytes))
         };
         STATS.with(|stats| stats.iter().for_each(|stats| stats.add(&report)));
         if let Some(finding) = report.finding {
@@ -138,7 +138,7 @@ pub fn oracle(bytes: &[u8]) {
         stack_switching: first.is_multiple_of(4),
         ..Features::ALL
     };
-    let wasm = module_from_bytes(rest, features);
+    let wasm = module_from_bytes(rest, features.into());
     let outcome = on_oracle(&wasm);
     if let Outcome::Rejected { .. } | Outcome::Unsupported { .. } = outcome {
         panic!("a valid module: {outcome}");
@@ -221,7 +221,7 @@ mod tests {
 
     #[test]
     fn a_mutation_takes_the_place_of_its_input_and_never_more_room_than_there_is() {
-        let input = module_from_bytes(&[7; 900], features());
+        let input = module_from_bytes(&[7; 900], features().into());
         let mut data = vec![0; input.len().max(8000)];
         let mut changed = 0;
         for seed in 0..50 {

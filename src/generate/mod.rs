@@ -19,13 +19,16 @@ mod driver;
 mod features;
 mod fix_up;
 mod format;
+mod generator;
 mod guard;
 mod helper;
 mod leaf;
 pub mod link;
 mod object;
 pub mod plan;
+mod recipe;
 mod resume;
+pub mod single;
 mod types;
 mod value;
 mod weave;
@@ -33,7 +36,9 @@ pub mod whole;
 
 pub use features::Features;
 pub use format::{LEAF_SECTION, PLAN_SECTION, PlanAndBlobs, PlanError};
+pub use generator::{Generator, Generators, Scope};
 pub use plan::Plan;
+pub use recipe::{Made, Recipe, case, case_from_bytes};
 
 use arbitrary::Unstructured;
 use build::LeafOffsets;
@@ -125,11 +130,6 @@ fn entropy(seed: u64) -> Vec<u8> {
     bytes
 }
 
-/// The plan and the blobs of the module of a seed.
-pub(crate) fn draw_plan(seed: u64, config: &Config) -> PlanAndBlobs {
-    draw::plan(&mut Unstructured::new(&entropy(seed)), config)
-}
-
 /// Generates a module from bytes, as a fuzzer supplies them: any bytes give a module, few bytes a small one.
 pub fn generate_from_bytes(bytes: &[u8], config: &Config) -> Module {
     let mut unstructured = Unstructured::new(bytes);
@@ -142,7 +142,7 @@ pub fn generate_from_bytes(bytes: &[u8], config: &Config) -> Module {
 pub fn build(mut plan: Plan, blobs: &[impl AsRef<[u8]>]) -> Module {
     plan.fix_up();
     let mut built = build::build(&plan, blobs);
-    plan.append_to(&mut built.module, blobs);
+    format::append(&mut built.module, Generator::Woven, &plan, blobs);
     Module {
         wasm: built.module.finish(),
         plan,

@@ -86,8 +86,17 @@ fn what_is_no_plan_is_refused() {
         Err(PlanError::Version(255))
     ));
     assert!(matches!(
-        Plan::from_module(&with_plan_section(&bare, &[2, 0])),
+        Plan::from_module(&with_plan_section(&bare, &[3, 0, 0])),
         Err(PlanError::Malformed(_))
+    ));
+    assert!(matches!(
+        Plan::from_module(&with_plan_section(&bare, &[3, 77, 0])),
+        Err(PlanError::Generator(77))
+    ));
+    let single = Recipe::of_seed(1, Generator::Single, Features::default()).build();
+    assert!(matches!(
+        Plan::from_module(&single.wasm),
+        Err(PlanError::NotWoven(Generator::Single))
     ));
 }
 
@@ -457,7 +466,7 @@ fn without_late_switch_types_the_families_are_one_group() {
             features,
             ..Config::default()
         };
-        let (mut plan, _) = draw_plan(seed, &config);
+        let (mut plan, _) = draw::plan(&mut Unstructured::new(&entropy(seed)), &config);
         // Mutants have lost it.
         plan.features.subtyping = false;
         plan.fix_up();

@@ -18,7 +18,7 @@ mod wasm;
 pub use plan::Kind as PlanKind;
 pub use wasm::Kind as ModuleKind;
 
-use crate::generate::{self, Config, Features, Plan};
+use crate::generate::{self, Generator, Recipe, Scope};
 use random::Random;
 use tree::Tree;
 
@@ -32,19 +32,15 @@ const BELOW_THE_PLAN: usize = 5;
 /// Mutates cases for engines with certain features.
 #[derive(Clone, Debug)]
 pub struct Mutator {
-    config: Config,
+    scope: Scope,
     modules: bool,
 }
 
 impl Mutator {
-    /// A mutator whose plans use no features but these.
-    pub fn new(features: Features) -> Mutator {
-        let config = Config {
-            features,
-            ..Config::default()
-        };
+    /// A mutator whose plans use no features but these, and which makes new cases with these generators.
+    pub fn new(scope: impl Into<Scope>) -> Mutator {
         Mutator {
-            config,
+            scope: scope.into(),
             modules: true,
         }
     }
@@ -63,15 +59,15 @@ impl Mutator {
     /// none was found.
     pub fn mutate(&self, input: &[u8], seed: u64, max_size: usize) -> Option<Vec<u8>> {
         let random = &mut Random::new(seed);
-        if let Some(tree) = read(input) {
+        if let Some(parent) = read(input) {
             let below = self.modules && random.chance(BELOW_THE_PLAN);
             let mutated = below.then(|| wasm::mutate(input, None, max_size, random));
-            let by_plan = || self.mutate_plan(&tree, None, input, max_size, random);
+            let by_plan = || self.mutate_plan(&parent, None, input, max_size, random);
             return mutated.flatten().or_else(by_plan);
         }
         if !input.starts_with(b"\0asm") {
-            let module = generate::generate(random.word(), &self.config);
-            return Some(module.wasm).filter(|wasm| wasm.len() <= max_size);
+            let made = generate::case(random.word(), self.scope);
+            return Some(made.wasm).filter(|wasm| wasm.len() <= max_size);
         }
         match self.modules {
             true => wasm::mutate(input, None, max_size, random),
@@ -87,8 +83,8 @@ impl Mutator {
         seed: u64,
         max_size: usize,
     ) -> Option<Vec<u8>> {
-        let tree = read(input)?;
-        self.mutate_plan(&tree, Some(kind), input, max_size, &mut Random::new(seed))
+        let parent = read(input)?;
+        self.mutate_plan(&parent, Some(kind), input, max_size, &mut Random::new(seed))
     }
 
     /// As [`Mutator::mutate`], by one step of this kind on the level of WebAssembly. `None` if `input` is no valid module.
@@ -113,13 +109,13 @@ impl Mutator {
     ) -> Option<Vec<u8>> {
         let random = &mut Random::new(seed);
         match (read(left), read(right)) {
-            (Some(tree), Some(donor)) => {
+            (Some(parent), Some(donor)) if parent.generator == donor.generator => {
                 let step = |tree: &mut Tree, random: &mut Random| {
                     let kinds = [PlanKind::Graft, PlanKind::List, PlanKind::Splice];
                     let kind = kinds[random.below(kinds.len())];
-                    plan::mutate(tree, kind, &donor, self.config.features, random)
+                    plan::mutate(tree, kind, &donor.tree, self.scope.features, random)
                 };
-                self.changed(&tree, left, max_size, random, step)
+                self.changed(&parent, left, max_size, random, step)
             }
             (None, None) if self.modules => wasm::cross_over(left, right, max_size, random),
             _ => None,
@@ -129,33 +125,33 @@ impl Mutator {
 
     fn mutate_plan(
         &self,
-        tree: &Tree,
+        parent: &Planted,
         kind: Option<PlanKind>,
         input: &[u8],
         max_size: usize,
         random: &mut Random,
     ) -> Option<Vec<u8>> {
-        let donor = self.donor(random)?;
+        let donor = self.donor(parent.generator, random)?;
         let step = |tree: &mut Tree, random: &mut Random| {
             let kind = kind.unwrap_or_else(|| PlanKind::draw(random));
             let own = random.chance(25).then(|| tree.clone());
             let donor = own.as_ref().unwrap_or(&donor);
-            plan::mutate(tree, kind, donor, self.config.features, random)
+            plan::mutate(tree, kind, donor, self.scope.features, random)
         };
-        self.changed(tree, input, max_size, random, step)
+        self.changed(parent, input, max_size, random, step)
     }
 
     /// The module of a plan after a few steps: at most `max_size` bytes long, and not what it was.
     fn changed(
         &self,
-        tree: &Tree,
+        parent: &Planted,
         input: &[u8],
         max_size: usize,
         random: &mut Random,
         mut step: impl FnMut(&mut Tree, &mut Random) -> bool,
     ) -> Option<Vec<u8>> {
         for _ in 0..TRIES {
-            let mut tree = tree.clone();
+            let mut tree = parent.tree.clone();
             let steps = random.few().min(STEPS);
             let mut done = false;
             for _ in 0..steps {
@@ -164,10 +160,11 @@ impl Mutator {
             if !done {
                 continue;
             }
-            let Some((plan, blobs)) = plan::plan(tree, self.config.features, random) else {
+            let features = self.scope.features;
+            let Some(recipe) = plan::recipe(parent.generator, tree, features, random) else {
                 continue;
             };
-            let wasm = generate::build(plan, &blobs).wasm;
+            let wasm = recipe.build().wasm;
             if wasm.len() <= max_size && wasm != input {
                 return Some(wasm);
             }
@@ -176,14 +173,21 @@ impl Mutator {
     }
 
     /// A newly drawn plan, for what is put into others.
-    fn donor(&self, random: &mut Random) -> Option<Tree> {
-        let (plan, blobs) = generate::draw_plan(random.word(), &self.config);
-        plan::tree(&plan, &blobs)
+    fn donor(&self, generator: Generator, random: &mut Random) -> Option<Tree> {
+        let recipe = Recipe::of_seed(random.word(), generator, self.scope.features);
+        plan::tree(&recipe)
     }
 }
 
+/// A recipe as a tree. Only what one generator made of others' plans would be none's, so the two stay together.
+struct Planted {
+    generator: Generator,
+    tree: Tree,
+}
+
 /// The tree of a module's plan, if it has one.
-fn read(wasm: &[u8]) -> Option<Tree> {
-    let (plan, blobs) = Plan::from_module(wasm).ok()?;
-    plan::tree(&plan, &blobs)
+fn read(wasm: &[u8]) -> Option<Planted> {
+    let recipe = Recipe::from_module(wasm).ok()?;
+    let (generator, tree) = (recipe.generator(), plan::tree(&recipe)?);
+    Some(Planted { generator, tree })
 }

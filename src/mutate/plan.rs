@@ -10,7 +10,7 @@ use super::leaf;
 use super::random::Random;
 use super::tree::{Place, Tree};
 use crate::generate::plan::{Plan, TaskBody};
-use crate::generate::{Features, PlanAndBlobs};
+use crate::generate::{Features, Generator, PlanAndBlobs, Recipe, single};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is done to a plan in one step.
@@ -75,8 +75,36 @@ const BLOB: &str = "blob";
 /// Where the splices of leaves are.
 const SPLICES: Place = Place("Leaf", "splices");
 
+/// The tree of a recipe.
+pub(super) fn tree(recipe: &Recipe) -> Option<Tree> {
+    match recipe {
+        Recipe::Woven(plan, blobs) => woven_tree(plan, blobs),
+        Recipe::Single(plan) => Tree::of(plan),
+    }
+}
+
+/// The recipe of a tree, valid and within the mask.
+pub(super) fn recipe(
+    generator: Generator,
+    tree: Tree,
+    mask: Features,
+    random: &mut Random,
+) -> Option<Recipe> {
+    Some(match generator {
+        Generator::Woven => {
+            let (plan, blobs) = woven(tree, mask, random)?;
+            Recipe::Woven(plan, blobs)
+        }
+        Generator::Single => {
+            let mut plan: single::Plan = grow(tree, random)?;
+            plan.fix_up(&mask);
+            Recipe::Single(plan)
+        }
+    })
+}
+
 /// The tree of a plan, in which each task carries the blob of its leaf, so that the two stay together.
-pub(super) fn tree(plan: &Plan, blobs: &[Vec<u8>]) -> Option<Tree> {
+fn woven_tree(plan: &Plan, blobs: &[Vec<u8>]) -> Option<Tree> {
     let mut tree = Tree::of(plan)?;
     let mut blobs = blobs.iter();
     let Some(Tree::List(tasks)) = tree.field_mut("tasks") else {
@@ -95,7 +123,7 @@ pub(super) fn tree(plan: &Plan, blobs: &[Vec<u8>]) -> Option<Tree> {
 }
 
 /// The plan of a tree, valid and within the mask, and the blobs. A leaf that has none gets one.
-pub(super) fn plan(mut tree: Tree, mask: Features, random: &mut Random) -> Option<PlanAndBlobs> {
+fn woven(mut tree: Tree, mask: Features, random: &mut Random) -> Option<PlanAndBlobs> {
     let Some(Tree::List(tasks)) = tree.field_mut("tasks") else {
         return None;
     };

@@ -1,7 +1,7 @@
 //! Properties of all mutations: valid, bounded, repeatable, and mostly different from what went in.
 
 use super::*;
-use crate::generate::{Module, PLAN_SECTION, generate};
+use crate::generate::{Config, Features, Module, PLAN_SECTION, generate};
 use std::collections::BTreeSet;
 use wasmparser::{Operator, Parser, Payload, Validator, WasmFeatures};
 
@@ -228,7 +228,7 @@ fn nothing_comes_between_a_float_and_its_canonical_nan() {
 fn every_type_of_a_plan_is_reached_by_its_name() {
     let mut names = BTreeSet::new();
     for module in modules() {
-        let tree = read(&module.wasm).unwrap();
+        let tree = read(&module.wasm).unwrap().tree;
         tree.visit(tree::Place::ROOT, &mut |_, node| names.extend(node.name()));
     }
     for name in [
@@ -253,10 +253,41 @@ fn every_type_of_a_plan_is_reached_by_its_name() {
 #[test]
 fn a_tree_grows_back_to_the_plan_that_it_is_of() {
     for module in modules() {
-        let (plan, blobs) = Plan::from_module(&module.wasm).unwrap();
-        let tree = plan::tree(&plan, &blobs).unwrap();
-        let again = plan::plan(tree, Features::ALL, &mut Random::new(0)).unwrap();
-        assert_eq!(again, (plan, blobs));
+        let recipe = Recipe::from_module(&module.wasm).unwrap();
+        let tree = plan::tree(&recipe).unwrap();
+        let random = &mut Random::new(0);
+        let again = plan::recipe(Generator::Woven, tree, Features::ALL, random).unwrap();
+        assert_eq!(again, recipe);
+    }
+}
+
+#[test]
+fn recipes_of_every_generator_are_mutated_and_crossed_with_their_own_kind() {
+    let of = |generator, seed| {
+        let recipe = Recipe::of_seed(seed, generator, Features::default());
+        recipe.build().wasm
+    };
+    for &generator in Generator::ALL {
+        let mutator = mutator().plans_only();
+        let mut wasm = of(generator, 1);
+        let mut changed = 0;
+        for seed in 0..60 {
+            let other = Generator::ALL[(seed % 2) as usize % Generator::ALL.len()];
+            let mutant = match seed % 3 {
+                0 => mutator.cross_over(&wasm, &of(other, seed), seed, MAX_SIZE),
+                _ => mutator.mutate(&wasm, seed, MAX_SIZE),
+            };
+            let Some(mutant) = mutant else {
+                continue;
+            };
+            assert_valid(&mutant, &format!("{generator}, seed {seed}"));
+            assert_eq!(Generator::of_module(&mutant), Some(generator));
+            let recipe = Recipe::from_module(&mutant).unwrap();
+            assert_eq!(recipe.build().wasm, mutant);
+            changed += 1;
+            wasm = mutant;
+        }
+        assert!(changed > 50, "{generator}: {changed}");
     }
 }
 
