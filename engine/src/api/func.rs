@@ -5,12 +5,14 @@ use super::typed::{IntoFunc, TypedFunc, WasmParams, WasmResults};
 use super::val::Val;
 use crate::error::Error;
 use crate::runtime::entry;
-use crate::runtime::host::{HostFunc, HostParts};
+use crate::runtime::host::{HostFunc, HostParts, run_array};
 use crate::runtime::layout::{FuncRef, ValRaw};
 use crate::runtime::store::StoreInner;
-use crate::types::{FuncType, ValType};
-use smallvec::{SmallVec, smallvec};
+use crate::types::FuncType;
+use std::ffi::c_void;
+use std::mem::MaybeUninit;
 use std::ptr::{self, NonNull};
+use std::slice;
 use std::sync::Arc;
 
 /// A function of a store. A handle is small and may be copied; using it with another store panics.
@@ -96,13 +98,17 @@ impl Func {
 
     /// The function's type.
     pub fn ty(&self, store: impl AsContext) -> FuncType {
-        let store = store.inner().0;
+        self.ty_in(store.inner().0).clone()
+    }
+
+    /// The function's type. Cloning it takes longer than calling a function.
+    fn ty_in<'a>(&self, store: &'a StoreInner) -> &'a FuncType {
         // SAFETY: the handle is this store's.
         let func_ref = unsafe { &*self.func_ref(store) };
         // SAFETY: as above.
         match unsafe { HostFunc::of(func_ref) } {
-            Some(host) => host.ty.clone(),
-            None => store.types.func_type(func_ref.type_id).clone(),
+            Some(host) => &host.ty,
+            None => store.types.func_type(func_ref.type_id),
         }
     }
 
@@ -128,19 +134,23 @@ impl Func {
         params: &[Val],
         results: &mut [Val],
     ) -> Result<(), Error> {
-        let ty = self.ty(&store);
-        if params.len() != ty.params().len() || results.len() != ty.results().len() {
-            return Err(Error::Type(format!(
-                "a function of type {ty} is called with {} arguments for {} results",
-                params.len(),
-                results.len()
-            )));
-        }
         let inner = store.inner_mut().0;
-        let mut values: SmallVec<[_; FEW]> =
-            smallvec![ValRaw::ZERO; params.len().max(results.len())];
-        for ((ty, param), raw) in ty.params().iter().zip(params).zip(&mut values) {
-            *raw = param.to_raw(inner, ty)?;
+        let ty = self.ty_in(inner);
+        if params.len() != ty.params().len() || results.len() != ty.results().len() {
+            return Err(wrong_count(ty, params, results));
+        }
+        let len = params.len().max(results.len());
+        let (mut few, mut many);
+        let values = if len <= FEW {
+            few = [ValRaw::ZERO; FEW];
+            &mut few[..len]
+        } else {
+            many = vec![ValRaw::ZERO; len];
+            &mut many[..]
+        };
+        let mut numbers = params.iter().zip(ty.params()).zip(&mut *values);
+        if !numbers.all(|((param, ty), slot)| param.number(ty).map(|raw| *slot = raw).is_some()) {
+            check_params(inner, ty.clone(), params, values)?;
         }
         let func_ref = self.func_ref(inner);
         let inner: *mut StoreInner = inner;
@@ -148,55 +158,114 @@ impl Func {
         // values have been checked against its type.
         unsafe { entry::invoke(inner, func_ref, values.as_mut_ptr(), values.len()) }?;
         // SAFETY: the call is over.
-        let inner = unsafe { &mut *inner };
-        for ((ty, result), raw) in ty.results().iter().zip(results).zip(&values) {
+        let inner = unsafe { &*inner };
+        for ((ty, result), raw) in self.ty_in(inner).results().iter().zip(results).zip(values) {
             // SAFETY: the function has left values of its result types.
-            *result = unsafe { Val::from_raw(inner, *raw, ty) };
+            unsafe { Val::write_raw(result, inner, raw, ty) };
         }
         Ok(())
     }
 }
 
-/// So many values are handed over without an allocation, which would take longer than the rest of a call.
+#[cold]
+fn wrong_count(ty: &FuncType, params: &[Val], results: &[Val]) -> Error {
+    Error::Type(format!(
+        "a function of type {ty} is called with {} arguments for {} results",
+        params.len(),
+        results.len()
+    ))
+}
+
+/// Puts `params` into `values` where some are no numbers of their types: references, which need the store, or mistakes.
+#[inline(never)]
+fn check_params(
+    store: &mut StoreInner,
+    ty: FuncType,
+    params: &[Val],
+    values: &mut [ValRaw],
+) -> Result<(), Error> {
+    for ((ty, param), slot) in ty.params().iter().zip(params).zip(values) {
+        *slot = param.to_raw(store, ty)?;
+    }
+    Ok(())
+}
+
+/// So many arguments, and so many results, are handed over without an allocation, which would take longer than the rest of a call.
 const FEW: usize = 4;
 
 /// A host function that works on values, as [`Func::new`] describes.
 pub(crate) fn untyped_parts<T: 'static, F>(ty: FuncType, closure: Arc<F>) -> HostParts
 where
-    F: Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<(), Error> + ?Sized + 'static,
+    F: Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<(), Error> + 'static,
 {
-    let erased_type = ty.clone();
-    let erased = move |store: *mut StoreInner, values: &mut [ValRaw]| -> Result<(), Error> {
-        let params = erased_type.params().iter().zip(&*values);
-        // SAFETY: a host function runs while its store's code waits for it, and nothing else refers to the store; the
-        // arguments are of its parameter types.
-        let args: SmallVec<[_; FEW]> = params
-            .map(|(ty, raw)| unsafe { Val::from_raw(&*store, *raw, ty) })
-            .collect();
-        let results = erased_type.results().iter().map(placeholder);
-        let mut results: SmallVec<[Val; FEW]> = results.collect();
-        // SAFETY: as above, and this store's data is a `T`: the function is created in stores of `T` only.
-        closure(unsafe { Caller::new(store) }, &args, &mut results)?;
-        // SAFETY: as above; the `Caller` is gone.
-        let store = unsafe { &mut *store };
-        for ((ty, result), raw) in erased_type.results().iter().zip(&results).zip(values) {
-            *raw = result.to_raw(store, ty)?;
-        }
-        Ok(())
-    };
     HostParts {
         ty,
-        closure: Box::new(erased),
+        array_call: untyped_array_call::<T, F>,
         native_call: ptr::null(),
-        native_data: ptr::null(),
+        closure,
     }
 }
 
-/// What a host function's result is before the host has set it. Where the type has no default value, the null of its hierarchy,
-/// which is then refused as a result.
-fn placeholder(ty: &ValType) -> Val {
-    match ty {
-        ValType::Ref(reference) => Val::null(reference.heap_type()),
-        number => Val::default_for(number).expect("numbers have a default value"),
-    }
+/// The `array_call` of host functions that work on values.
+///
+/// # Safety
+/// As for [`ArrayCall`](crate::runtime::layout::ArrayCall), for a host function of a store of `T` with an `F` as its closure.
+unsafe extern "C" fn untyped_array_call<T: 'static, F>(
+    callee: *const FuncRef,
+    _caller: *mut c_void,
+    values: *mut ValRaw,
+    len: usize,
+) -> bool
+where
+    F: Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<(), Error> + 'static,
+{
+    let body = |store: *mut StoreInner, ty: &FuncType, closure: *const c_void| {
+        let (params, results) = (ty.params(), ty.results());
+        let count = params.len() + results.len();
+        let mut few = [const { MaybeUninit::<Val>::uninit() }; 2 * FEW];
+        let mut many = None;
+        let places = if count <= few.len() {
+            few.as_mut_ptr()
+        } else {
+            room(&mut many, count)
+        };
+        let places = places.cast::<Val>();
+        // SAFETY: a host function runs while its store's code waits for it, and nothing else refers to the store. `places` has room
+        // for arguments and results, as `values` has, which holds arguments of the parameter types; a slot of zeros is
+        // null. So both slices are written before they are taken for values.
+        let (args, returned) = unsafe {
+            let (args, returned) = (places, places.add(params.len()));
+            for (index, ty) in params.iter().enumerate() {
+                Val::write_raw(args.add(index), &*store, &*values.add(index), ty);
+            }
+            for (index, ty) in results.iter().enumerate() {
+                Val::write_raw(returned.add(index), &*store, &ValRaw::ZERO, ty);
+            }
+            (
+                slice::from_raw_parts(args, params.len()),
+                slice::from_raw_parts_mut(returned, results.len()),
+            )
+        };
+        // SAFETY: the closure is an `F`, and the store's data a `T`.
+        let (closure, caller) = unsafe { (&*closure.cast::<F>(), Caller::new(store)) };
+        closure(caller, args, returned)?;
+        for (index, (result, ty)) in returned.iter().zip(results).enumerate() {
+            let raw = match result.number(ty) {
+                Some(raw) => raw,
+                // SAFETY: as above; the `Caller` is gone.
+                None => result.to_raw(unsafe { &mut *store }, ty)?,
+            };
+            // SAFETY: as above.
+            unsafe { values.add(index).write(raw) };
+        }
+        Ok(())
+    };
+    // SAFETY: the caller's promise.
+    unsafe { run_array(callee, values, len, body) }
+}
+
+/// Room for `count` values, which stays as long as `owner`.
+#[cold]
+fn room(owner: &mut Option<Box<[MaybeUninit<Val>]>>, count: usize) -> *mut MaybeUninit<Val> {
+    owner.insert(Box::new_uninit_slice(count)).as_mut_ptr()
 }

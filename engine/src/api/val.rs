@@ -15,19 +15,22 @@ use crate::runtime::layout::{FuncRef, ValRaw};
 use crate::runtime::roots::Rooted;
 use crate::runtime::store::StoreInner;
 use crate::types::{HeapTop, HeapType, RefType, ValType};
+use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
 /// A value. Floats are given as their bits, so that every NaN keeps its payload.
+// The representation is for `Val::write_raw`.
 #[derive(Clone, Copy, Debug)]
+#[repr(u32)]
 pub enum Val {
     /// A 32-bit integer.
-    I32(i32),
+    I32(i32) = Number::I32,
     /// A 64-bit integer.
-    I64(i64),
+    I64(i64) = Number::I64,
     /// The bits of a 32-bit float.
-    F32(u32),
+    F32(u32) = Number::F32,
     /// The bits of a 64-bit float.
-    F64(u64),
+    F64(u64) = Number::F64,
     /// The bits of a vector.
     V128(u128),
     /// A function, or null.
@@ -41,6 +44,27 @@ pub enum Val {
     /// A continuation, or null.
     ContRef(Option<ContRef>),
 }
+
+/// How a [`Val`] that is a number lies in memory, whichever it is.
+#[repr(C)]
+struct Number {
+    tag: u32,
+    /// What an `I32` and an `F32` hold.
+    narrow: u32,
+    /// What an `I64` and an `F64` hold.
+    wide: u64,
+}
+
+impl Number {
+    const I32: u32 = 0;
+    const I64: u32 = 1;
+    const F32: u32 = 2;
+    const F64: u32 = 3;
+}
+
+// A value is large enough, and aligned as a number must be.
+const _: () =
+    assert!(size_of::<Number>() <= size_of::<Val>() && align_of::<Number>() <= align_of::<Val>());
 
 /// A reference to a continuation.
 ///
@@ -120,22 +144,43 @@ impl Val {
     /// # Panics
     /// When it belongs to another store.
     pub(crate) fn to_raw(self, store: &mut StoreInner, ty: &ValType) -> Result<ValRaw, Error> {
-        let lo = match (self, ty) {
-            (Val::I32(value), ValType::I32) => u64::from(value as u32),
-            (Val::I64(value), ValType::I64) => value as u64,
-            (Val::F32(bits), ValType::F32) => u64::from(bits),
-            (Val::F64(bits), ValType::F64) => bits,
-            (Val::V128(bits), ValType::V128) => {
-                return Ok(ValRaw::from_bits(bits));
+        if let Some(raw) = self.number(ty) {
+            return Ok(raw);
+        }
+        match ty {
+            ValType::Ref(reference) if self.matches(store, reference) => {
+                let lo = self.ref_word(store)?;
+                Ok(ValRaw { lo, hi: 0 })
             }
-            (value, ValType::Ref(ty)) if value.matches(store, ty) => value.ref_word(store)?,
-            (value, ty) => {
-                return Err(Error::Type(format!(
-                    "expected a value of type {ty}, found {value:?}"
-                )));
-            }
+            ty => Err(Error::Type(format!(
+                "expected a value of type {ty}, found {self:?}"
+            ))),
+        }
+    }
+
+    /// The slot's contents for a number or vector of type `ty`; `None` for references, and for a value of another type.
+    #[inline]
+    pub(crate) fn number(&self, ty: &ValType) -> Option<ValRaw> {
+        let same = matches!(
+            (self, ty),
+            (Val::I32(_), ValType::I32)
+                | (Val::I64(_), ValType::I64)
+                | (Val::F32(_), ValType::F32)
+                | (Val::F64(_), ValType::F64)
+                | (Val::V128(_), ValType::V128)
+        );
+        if !same {
+            return None;
+        }
+        let lo = match self {
+            Val::I32(value) => u64::from(*value as u32),
+            Val::F32(bits) => u64::from(*bits),
+            Val::I64(value) => *value as u64,
+            Val::F64(bits) => *bits,
+            Val::V128(bits) => return Some(ValRaw::from_bits(*bits)),
+            _ => return None,
         };
-        Ok(ValRaw { lo, hi: 0 })
+        Some(ValRaw { lo, hi: 0 })
     }
 
     /// Whether a reference is of type `ty`.
@@ -193,32 +238,81 @@ impl Val {
     /// # Safety
     /// The slot holds a value of type `ty`, and a reference in it belongs to `store`.
     pub(crate) unsafe fn from_raw(store: &StoreInner, raw: ValRaw, ty: &ValType) -> Val {
-        let heap = match ty {
-            ValType::I32 => return Val::I32(raw.lo as i32),
-            ValType::I64 => return Val::I64(raw.lo as i64),
-            ValType::F32 => return Val::F32(raw.lo as u32),
-            ValType::F64 => return Val::F64(raw.lo),
-            ValType::V128 => return Val::V128(u128::from(raw.hi) << 64 | u128::from(raw.lo)),
-            ValType::Ref(ty) => ty.heap_type(),
+        let mut value = MaybeUninit::uninit();
+        // SAFETY: the caller's promise; the value is written.
+        unsafe {
+            Val::write_raw(value.as_mut_ptr(), store, &raw, ty);
+            value.assume_init()
+        }
+    }
+
+    /// Writes the value in a slot to its place.
+    ///
+    /// A value is larger than what it mostly holds, and a processor waits when all of it is copied right after a part of it was
+    /// written: that would take longer than the rest of a call. Nor is there a branch for each type of numbers.
+    ///
+    /// # Safety
+    /// `place` may be written; the rest is as for [`from_raw`](Self::from_raw).
+    #[inline]
+    pub(crate) unsafe fn write_raw(
+        place: *mut Val,
+        store: &StoreInner,
+        raw: &ValRaw,
+        ty: &ValType,
+    ) {
+        let tag = match ty {
+            ValType::I32 => Number::I32,
+            ValType::I64 => Number::I64,
+            ValType::F32 => Number::F32,
+            ValType::F64 => Number::F64,
+            // SAFETY: the caller's promise.
+            ValType::V128 => return unsafe { place.write(Val::V128(raw.bits())) },
+            ValType::Ref(ty) => {
+                // SAFETY: the caller's promise.
+                return unsafe { place.write(Val::from_word(store, raw.lo, ty.heap_type())) };
+            }
         };
+        let number = Number {
+            tag,
+            narrow: raw.lo as u32,
+            wide: raw.lo,
+        };
+        // SAFETY: the caller's promise. `Number` has the layout that `Val` has when it is the number that the tag says: its own
+        // representation makes it a structure of the tag and the variant's field, and a number fits there with any bits.
+        unsafe {
+            place.cast::<Number>().write(number);
+            debug_assert!(
+                (*place)
+                    .number(ty)
+                    .is_some_and(|read| read.lo << 32 == raw.lo << 32)
+            );
+        }
+    }
+
+    /// The value of a reference's word.
+    ///
+    /// # Safety
+    /// The word is a reference of type `heap`, or null, and belongs to `store`.
+    #[inline(never)]
+    unsafe fn from_word(store: &StoreInner, word: u64, heap: &HeapType) -> Val {
         match heap.top() {
             HeapTop::Func => Val::FuncRef(
-                NonNull::new(raw.lo as *mut FuncRef).map(|func| Func::from_raw(store.id, func)),
+                NonNull::new(word as *mut FuncRef).map(|func| Func::from_raw(store.id, func)),
             ),
-            HeapTop::Extern => Val::ExternRef(
-                (raw.lo != 0).then(|| ExternRef(Reference::from_word(store, raw.lo))),
-            ),
-            HeapTop::Any => {
-                Val::AnyRef((raw.lo != 0).then(|| AnyRef(Reference::from_word(store, raw.lo))))
+            HeapTop::Extern => {
+                Val::ExternRef((word != 0).then(|| ExternRef(Reference::from_word(store, word))))
             }
-            HeapTop::Exn => Val::ExnRef((raw.lo != 0).then(|| ExnRef::from_word(store, raw.lo))),
-            HeapTop::Cont => Val::ContRef((raw.lo != 0).then(|| {
+            HeapTop::Any => {
+                Val::AnyRef((word != 0).then(|| AnyRef(Reference::from_word(store, word))))
+            }
+            HeapTop::Exn => Val::ExnRef((word != 0).then(|| ExnRef::from_word(store, word))),
+            HeapTop::Cont => Val::ContRef((word != 0).then(|| {
                 let type_id = match heap {
                     HeapType::Concrete(ty) => store.types.known(ty),
                     _ => None,
                 };
                 ContRef {
-                    handle: store.root(raw.lo),
+                    handle: store.root(word),
                     type_id,
                 }
             })),

@@ -7,7 +7,7 @@
 //! with a [`Status`] in rax: by return, or by a jump that restores the stack pointer saved here.
 
 use super::fiber::{Fiber, HandlerList};
-use super::layout::{FuncRef, ValRaw};
+use super::layout::{FuncRef, ValRaw, VmStore};
 use super::store::{Pending, StoreInner};
 use super::switch::abandon_current;
 use super::tracer::EventKind;
@@ -258,27 +258,31 @@ pub(crate) unsafe fn invoke_with(
     // A trace may have to be looked at.
     let returned = status == Status::Returned as u64 && store.tracer.is_none();
     let on_home = store.vm.current.is_null() && store.left.is_none() && !store.switching;
-    let result = if returned && on_home {
-        Ok(Ok(()))
-    } else {
-        leave(store, status)
-    };
-    if planted!(&store.vm, RoundingModeLost) {
-        crate::planted::round_towards_zero(false);
-    }
-    if planted!(&store.vm, HandlersLostOnReentry) {
-        let mut fiber = saved_current;
-        while !fiber.is_null() {
-            // SAFETY: the chain that the host was called on consists of running stacks.
-            fiber = unsafe {
-                (*fiber).handlers = HandlerList::none();
-                (*fiber).parent
-            };
+    let restore = |vm: &mut VmStore| {
+        if planted!(vm, RoundingModeLost) {
+            crate::planted::round_towards_zero(false);
         }
+        if planted!(vm, HandlersLostOnReentry) {
+            let mut fiber = saved_current;
+            while !fiber.is_null() {
+                // SAFETY: the chain that the host was called on consists of running stacks.
+                fiber = unsafe {
+                    (*fiber).handlers = HandlerList::none();
+                    (*fiber).parent
+                };
+            }
+        }
+        vm.current = saved_current;
+        vm.stack_limit = saved_limit;
+        vm.activation = saved_activation;
+    };
+    // At once, because the result of the other way is large, and would be copied.
+    if returned && on_home {
+        restore(&mut store.vm);
+        return Ok(());
     }
-    store.vm.current = saved_current;
-    store.vm.stack_limit = saved_limit;
-    store.vm.activation = saved_activation;
+    let result = leave(store, status);
+    restore(&mut store.vm);
     match result {
         Ok(result) => result,
         Err(panic) => std::panic::resume_unwind(panic),

@@ -1,6 +1,6 @@
 //! Host functions: how compiled code and fresh continuations call a Rust closure.
 
-use super::layout::{FuncRef, ValRaw, VmStore};
+use super::layout::{ArrayCall, FuncRef, ValRaw, VmStore};
 use super::owned::Owned;
 use super::store::{Pending, StoreInner};
 use super::tracer::EventKind;
@@ -16,19 +16,16 @@ use std::ffi::c_void;
 use std::mem::offset_of;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
-
-/// A host function with its types erased: works on argument and result slots of the store.
-pub type HostClosure = Box<dyn Fn(*mut StoreInner, &mut [ValRaw]) -> Result<(), Error>>;
+use std::sync::Arc;
 
 /// What makes a host function.
 pub struct HostParts {
     pub(crate) ty: FuncType,
-    /// What `array_call` runs.
-    pub(crate) closure: HostClosure,
+    pub(crate) array_call: ArrayCall,
     /// The typed entry, if there is one: a function of the signature that [`FuncRef::native_call`] describes.
     pub(crate) native_call: *const u8,
-    /// What the typed entry calls. It lives as long as `closure`.
-    pub(crate) native_data: *const c_void,
+    /// What both entries call.
+    pub(crate) closure: Arc<dyn Any>,
 }
 
 /// What a host function's [`FuncRef::vmctx`] points to. The store stands where an instance's vmctx has it.
@@ -39,8 +36,9 @@ pub(crate) struct HostFunc {
     /// In a cell: a module may supply `wasm_call` while somebody looks at the rest.
     func_ref: UnsafeCell<FuncRef>,
     pub ty: FuncType,
-    closure: HostClosure,
-    native_data: *const c_void,
+    /// What the entries call: the contents of `_owner`, of a type that they know.
+    closure: *const c_void,
+    _owner: Arc<dyn Any>,
 }
 
 /// `HostFunc` starts with this.
@@ -61,9 +59,9 @@ impl HostFunc {
     ) -> NonNull<FuncRef> {
         let HostParts {
             ty,
-            closure,
+            array_call,
             native_call,
-            native_data,
+            closure,
         } = parts;
         let type_id = store.types.canonical_func(&ty);
         let address = store.allocate_function_address();
@@ -72,15 +70,15 @@ impl HostFunc {
             store: &raw mut store.vm,
             func_ref: UnsafeCell::new(FuncRef {
                 wasm_call,
-                array_call: host_array_call,
+                array_call,
                 native_call,
                 vmctx: std::ptr::null_mut(),
                 type_id,
                 address,
             }),
             ty,
-            closure,
-            native_data,
+            closure: Arc::as_ptr(&closure).cast::<c_void>(),
+            _owner: closure,
         });
         let func_ref = host.func_ref.get();
         // SAFETY: a cell's contents, which nobody else knows of yet.
@@ -156,24 +154,20 @@ pub(crate) fn exit(trampolines: Trampolines, native: bool) -> Option<*const u8> 
     }
 }
 
-/// Runs a typed host function: the body of every typed entry. `slots` is where several results go; `args` gives the arguments'
-/// words, for traces.
+/// Runs a host function: the body of every entry. `body` is given the store, the function's type and its closure. What it fails with
+/// is left pending, and so is its panic. `args` and `results` give the values for traces.
 ///
 /// # Safety
-/// `callee` is a reference to a host function whose code is running on behalf of its store, and `slots` has room for its
-/// results if there are several.
+/// `callee` is a reference to a host function whose code is running on behalf of its store.
 #[inline]
-pub(crate) unsafe fn run_typed<R: WasmResults>(
-    callee: *const c_void,
-    slots: *mut ValRaw,
+unsafe fn run<R: Copy>(
+    callee: *const FuncRef,
     args: impl FnOnce() -> Vec<ValRaw>,
-    body: impl FnOnce(*mut StoreInner, *const c_void) -> Result<R, Error>,
-) -> R::Returned {
+    body: impl FnOnce(*mut StoreInner, &FuncType, *const c_void) -> Result<R, Error>,
+    results: impl FnOnce(&R) -> Vec<ValRaw>,
+) -> Option<R> {
     // SAFETY: the caller's promise.
-    let (host, function) = unsafe {
-        let callee = callee.cast::<FuncRef>();
-        (&*(*callee).vmctx.cast::<HostFunc>(), (*callee).address)
-    };
+    let (host, function) = unsafe { (&*(*callee).vmctx.cast::<HostFunc>(), (*callee).address) };
     debug_assert_eq!(host.magic, HOST_MAGIC);
     let store = host.store.cast::<StoreInner>();
     // What the host gets as a reference from here on is a handle of this call.
@@ -184,107 +178,97 @@ pub(crate) unsafe fn run_typed<R: WasmResults>(
         // SAFETY: as above; this reference ends here.
         let tracing = unsafe { (*store).tracer.is_some() };
         if tracing {
-            // SAFETY: as above.
-            unsafe { &mut *store }.record_values(host.ty.params(), &args(), |values| {
-                EventKind::HostCall { function, values }
+            apart(move || {
+                // SAFETY: as above.
+                unsafe { &mut *store }.record_values(host.ty.params(), &args(), |values| {
+                    EventKind::HostCall { function, values }
+                })
             });
         }
-        let result = body(store, host.native_data);
-        // A handle whose scope has ended is a panic, and belongs inside as well.
-        if let Err(Error::Exception(exception)) = &result {
-            // SAFETY: the closure is over.
-            let store = unsafe { &mut *store };
-            if exception.belongs_to(store) {
-                store.vm.pending_exn = exception.word(store);
+        let returned = match body(store, &host.ty, host.closure) {
+            Ok(returned) => returned,
+            Err(error) => {
+                // SAFETY: as above; the closure is over.
+                fail(unsafe { &mut *store }, error);
+                return None;
             }
-        }
-        // SAFETY: the closure is over; the slots are the caller's promise.
-        let returned = unsafe { result?.give(&mut *store, slots) }?;
+        };
         if tracing {
-            // SAFETY: as above, and `give` has written the results.
-            let values = unsafe { R::slots(&returned, slots) };
-            // SAFETY: as above.
-            unsafe { &mut *store }.record_values(host.ty.results(), &values, |values| {
-                EventKind::HostReturn { function, values }
+            apart(move || {
+                let values = results(&returned);
+                // SAFETY: as above.
+                unsafe { &mut *store }.record_values(host.ty.results(), &values, |values| {
+                    EventKind::HostReturn { function, values }
+                });
             });
         }
-        Ok(returned)
+        Some(returned)
     }));
     // SAFETY: as above.
     let store = unsafe { &mut *store };
     store.roots.get_mut().leave(scope);
-    let failed = match result {
-        Ok(Ok(returned)) => return returned,
-        Ok(Err(error)) => Ok(Err(error)),
-        Err(panic) => Err(panic),
-    };
-    fail(store, failed);
-    R::failed()
+    result.unwrap_or_else(|panic| {
+        store.pending = Some(Pending::Panic(panic));
+        None
+    })
 }
 
-/// Leaves pending what a host function failed with.
+/// Does what is rarely asked for, in a function of its own: the registers are for the rest. (And so is what `rare` owns, or it would
+/// have to be in memory always.)
 #[cold]
-fn fail(store: &mut StoreInner, result: Result<Result<(), Error>, Box<dyn Any + Send>>) {
-    match result {
-        Ok(Ok(())) => {}
-        // Its word is pending already.
-        Ok(Err(Error::Exception(_))) if store.vm.pending_exn != 0 => {}
-        Ok(Err(error)) => store.pending = Some(Pending::Error(error)),
-        Err(panic) => store.pending = Some(Pending::Panic(panic)),
-    }
+#[inline(never)]
+fn apart(rare: impl FnOnce()) {
+    rare();
 }
 
-/// `array_call` of every host function.
+/// The body of every typed entry, see [`run`]. `slots` is where several results go.
 ///
 /// # Safety
-/// See [`ArrayCall`](super::layout::ArrayCall): `callee` is a host function's reference, `values` has `len` slots, enough for its
-/// parameters and its results.
-unsafe extern "C" fn host_array_call(
-    callee: *const FuncRef,
-    _caller: *mut c_void,
-    values: *mut ValRaw,
-    len: usize,
-) -> bool {
-    // SAFETY: the caller's promise.
-    let (host, function, values) = unsafe {
-        debug_assert_eq!((*callee).vmctx.cast::<u64>().read(), HOST_MAGIC);
-        (
-            &*(*callee).vmctx.cast::<HostFunc>(),
-            (*callee).address,
-            std::slice::from_raw_parts_mut(values, len),
+/// As for [`run`], and `slots` has room for the results if there are several.
+#[inline]
+pub(crate) unsafe fn run_typed<R: WasmResults>(
+    callee: *const c_void,
+    slots: *mut ValRaw,
+    args: impl FnOnce() -> Vec<ValRaw>,
+    body: impl FnOnce(*mut StoreInner, *const c_void) -> Result<R, Error>,
+) -> R::Returned {
+    // SAFETY: the caller's promise; once the body is over nobody uses the store.
+    let returned = unsafe {
+        run(
+            callee.cast::<FuncRef>(),
+            args,
+            |store, _, closure| body(store, closure)?.give(&mut *store, slots),
+            |returned| R::slots(returned, slots),
         )
     };
-    let store = host.store.cast::<StoreInner>();
-    // What the host gets as a reference from here on is a handle of this call.
-    // SAFETY: the store's code calls us.
-    let scope = unsafe { &mut *store }.roots.get_mut().enter();
-    // Recording is inside, because a panic must not leave this function.
-    let result = catch_unwind(AssertUnwindSafe(|| {
-        // SAFETY: as above; this reference ends before the closure runs.
-        unsafe { &mut *store }.record_values(host.ty.params(), values, |values| {
-            EventKind::HostCall { function, values }
-        });
-        let result = (host.closure)(store, values);
-        // SAFETY: the closure has returned.
-        let store = unsafe { &mut *store };
-        match &result {
-            Ok(()) => store.record_values(host.ty.results(), values, |values| {
-                EventKind::HostReturn { function, values }
-            }),
-            // A handle whose scope has ended is a panic, and belongs inside as well.
-            Err(Error::Exception(exception)) if exception.belongs_to(store) => {
-                store.vm.pending_exn = exception.word(store);
-            }
-            Err(_) => {}
-        }
-        result
-    }));
+    returned.unwrap_or_else(R::failed)
+}
+
+/// The body of every `array_call`, see [`run`]. `body` takes the arguments out of `values` and puts the results there.
+///
+/// # Safety
+/// As for [`run`], and `values` has `len` slots, enough for the function's parameters and for its results, and holds its arguments.
+#[inline]
+pub(crate) unsafe fn run_array(
+    callee: *const FuncRef,
+    values: *const ValRaw,
+    len: usize,
+    body: impl FnOnce(*mut StoreInner, &FuncType, *const c_void) -> Result<(), Error>,
+) -> bool {
+    // SAFETY: the caller's promise; nobody else uses the slots when these are read.
+    let slots = move || unsafe { std::slice::from_raw_parts(values, len) }.to_vec();
     // SAFETY: as above.
-    let store = unsafe { &mut *store };
-    store.roots.get_mut().leave(scope);
-    match result {
-        Ok(Ok(())) => return true,
-        failed => fail(store, failed),
+    unsafe { run(callee, slots, body, move |()| slots()) }.is_some()
+}
+
+/// Leaves pending what a host function has returned as an error. Panics for an exception's handle whose scope has ended, so it
+/// belongs to where panics are caught.
+#[cold]
+fn fail(store: &mut StoreInner, error: Error) {
+    match error {
+        Error::Exception(exception) if exception.belongs_to(store) => {
+            store.vm.pending_exn = exception.word(store);
+        }
+        error => store.pending = Some(Pending::Error(error)),
     }
-    false
 }

@@ -4,8 +4,8 @@ use super::params::{WasmParams, WasmResults, for_each_arity};
 use super::values::{Abi, WasmTy};
 use crate::api::store::Caller;
 use crate::error::Error;
-use crate::runtime::host::{HostParts, run_typed};
-use crate::runtime::layout::ValRaw;
+use crate::runtime::host::{HostParts, run_array, run_typed};
+use crate::runtime::layout::{ArrayCall, FuncRef, ValRaw};
 use crate::runtime::store::StoreInner;
 use crate::types::FuncType;
 use std::ffi::c_void;
@@ -41,35 +41,42 @@ pub trait IntoFunc<T, P, R>: 'static {
     fn parts(this: Arc<Self>) -> HostParts;
 }
 
-/// A host function out of a closure and its two typed entries, of which the number of results says which one it is.
+/// A host function out of a closure and its entries. The number of results says which of the typed ones it has.
 fn parts<P: WasmParams, R: WasmResults, F: 'static>(
-    this: Arc<F>,
-    run: impl Fn(&F, *mut StoreInner, &[ValRaw]) -> Result<R, Error> + 'static,
+    closure: Arc<F>,
+    array_call: ArrayCall,
     in_registers: *const u8,
     in_memory: *const u8,
 ) -> HostParts {
-    let native_data = Arc::as_ptr(&this).cast::<c_void>();
     HostParts {
         ty: FuncType::new(P::val_types(), R::val_types()),
+        array_call,
         native_call: if R::COUNT > 1 {
             in_memory
         } else {
             in_registers
         },
-        native_data,
-        closure: Box::new(move |store, values| {
-            let results = run(&this, store, values)?;
-            let slots = values.as_mut_ptr();
-            // SAFETY: `array_call` comes with slots enough for the results; the closure is over, so the store is free.
-            unsafe {
-                let returned = results.give(&mut *store, slots)?;
-                if R::COUNT == 1 {
-                    slots.write(R::slots(&returned, slots)[0]);
-                }
-            }
-            Ok(())
-        }),
+        closure,
     }
+}
+
+/// Puts results where an `array_call` has them.
+///
+/// # Safety
+/// `slots` has room for the results.
+unsafe fn give_slots<R: WasmResults>(
+    results: R,
+    store: &mut StoreInner,
+    slots: *mut ValRaw,
+) -> Result<(), Error> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let returned = results.give(store, slots)?;
+        if R::COUNT == 1 {
+            slots.write(R::slots(&returned, slots)[0]);
+        }
+    }
+    Ok(())
 }
 
 macro_rules! into_func {
@@ -101,7 +108,7 @@ macro_rules! into_func {
                     // SAFETY: compiled code of the store, or a host that holds it, calls this with arguments of the types; `data` is
                     // the closure that `parts` was given.
                     unsafe {
-                        run_typed(callee, ptr::null_mut(), || vec![$($value.to_slot()),*], |$store, data| {
+                        run_typed(callee, ptr::null_mut(), move || vec![$($value.to_slot()),*], |$store, data| {
                             let closure = &*data.cast::<Closure>();
                             $(let $value = $ty::from_abi(&*$store, $value);)*
                             closure($($caller_value as $caller<'_, T>,)? $($value),*).into_result()
@@ -122,27 +129,42 @@ macro_rules! into_func {
                 {
                     // SAFETY: as above.
                     unsafe {
-                        run_typed(callee, slots, || vec![$($value.to_slot()),*], |$store, data| {
+                        run_typed(callee, slots, move || vec![$($value.to_slot()),*], |$store, data| {
                             let closure = &*data.cast::<Closure>();
                             $(let $value = $ty::from_abi(&*$store, $value);)*
                             closure($($caller_value as $caller<'_, T>,)? $($value),*).into_result()
                         })
                     }
                 }
+                /// # Safety
+                /// As for `FuncRef::array_call`, with the closure as the host function's.
+                unsafe extern "C" fn in_array<T: 'static, Closure, R, $($ty: WasmTy),*>(
+                    callee: *const FuncRef,
+                    _: *mut c_void,
+                    values: *mut ValRaw,
+                    len: usize,
+                ) -> bool
+                where
+                    Closure: for<'a> Fn($($caller<'a, T>,)? $($ty),*) -> R,
+                    R: WasmRet,
+                {
+                    // SAFETY: as above; `values` holds arguments of the types, and has room for the results.
+                    unsafe {
+                        run_array(callee, values, len, |$store, _, data| {
+                            let closure = &*data.cast::<Closure>();
+                            let slots = values;
+                            $(
+                                let $value = $ty::from_abi(&*$store, Abi::from_slot(*slots));
+                                let slots = slots.add(1);
+                            )*
+                            let results = closure($($caller_value as $caller<'_, T>,)? $($value),*).into_result()?;
+                            give_slots(results, &mut *$store, values)
+                        })
+                    }
+                }
                 parts::<($($ty,)*), R::Results, Closure>(
                     this,
-                    |closure, $store, values| {
-                        let mut values = values.iter();
-                        // SAFETY: a host function runs while its store's code waits for it, and nothing else refers to the store;
-                        // the arguments are of its parameter types.
-                        unsafe {
-                            $(
-                                let slot = values.next().expect("one slot an argument");
-                                let $value = $ty::from_abi(&*$store, Abi::from_slot(*slot));
-                            )*
-                            closure($($caller_value as $caller<'_, T>,)? $($value),*).into_result()
-                        }
-                    },
+                    in_array::<T, Closure, R, $($ty),*>,
                     in_registers::<T, Closure, R, $($ty),*> as *const u8,
                     in_memory::<T, Closure, R, $($ty),*> as *const u8,
                 )
