@@ -549,3 +549,40 @@ fn nobody_sees_more_of_a_narrow_value_than_its_own_bits() {
         assert_eq!((value, nan.to_bits()), (-16, 0x7fa0_0000));
     }
 }
+
+#[test]
+fn numbers_keep_their_types_and_bits_on_their_way_to_and_from_hosts() {
+    let values = [
+        (ValType::I32, Val::I32(-2)),
+        (ValType::I64, Val::I64(-3)),
+        (ValType::F32, Val::F32(0xffc0_0001)),
+        (ValType::F64, Val::F64(0xfff8_0000_0000_0001)),
+        (ValType::V128, Val::V128(u128::MAX - 5)),
+        (ValType::FUNCREF, Val::FuncRef(None)),
+    ];
+    let engine = Engine::new(&Config::new()).unwrap();
+    for (index, (ty, wanted)) in values.iter().enumerate() {
+        for (other, (_, given)) in values.iter().enumerate() {
+            let mut store = Store::new(&engine, 0);
+            // A slot's neighbours have other types, so that one that is written too far shows.
+            let types = [ValType::I64, ty.clone(), ValType::I64];
+            let around = |value| [Val::I64(-1), value, Val::I64(-1)];
+            let identity = FuncType::new(types.clone(), types.clone());
+            let (wanted, given) = (*wanted, *given);
+            let host = Func::new(&mut store, identity, move |_, args, results| {
+                assert_eq!(format!("{args:?}"), format!("{:?}", around(wanted)));
+                results.copy_from_slice(&around(given));
+                Ok(())
+            });
+            let mut results = around(Val::I32(0));
+            let called = host.call(&mut store, &around(wanted), &mut results);
+            assert_eq!(called.is_ok(), index == other, "{given:?} as {ty}");
+            match called {
+                Ok(()) => assert_eq!(format!("{results:?}"), format!("{:?}", around(given))),
+                Err(error) => assert!(matches!(error, Error::Type(_)), "{error:?}"),
+            }
+            let called = host.call(&mut store, &around(given), &mut results);
+            assert_eq!(called.is_ok(), index == other, "{given:?} as {ty}");
+        }
+    }
+}

@@ -244,7 +244,9 @@ impl FuncTranslator<'_, '_> {
             )
         };
         let (suspended, returned) = (self.b.create_block(), self.b.create_block());
-        self.b.ins().brif(control, suspended, &[], returned, &[]);
+        // In this order, a suspension is what the code falls through to: there are more of them than returns.
+        let done = self.icmp_imm(IntCC::Equal, control, Control::RETURN as i64);
+        self.b.ins().brif(done, returned, &[], suspended, &[]);
         self.b.seal_block(suspended);
         self.b.seal_block(returned);
         self.b.switch_to_block(suspended);

@@ -47,6 +47,7 @@ pub(super) extern "C" fn cont_new() {
         "mov qword ptr [r11 + {start_inlined}], 1",
         "mov rax, [rax + {word}]",
         "ret",
+        aligned!(),
         runtime = sym cont_new_runtime,
         start = sym switchback_fiber_start,
         slot_shift = const SLOT.trailing_zeros(),
