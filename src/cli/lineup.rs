@@ -40,7 +40,8 @@ pub struct Mask {
 #[derive(Args, Clone, Debug, Default)]
 pub struct Generation {
     /// Generate modules with these generators alone. `woven`: programs that switch stacks, in ordinary code by wasm-smith; `single`:
-    /// single instructions with all kinds of operands, by themselves and across a stack switch [default: all, by weight].
+    /// single instructions with all kinds of operands, by themselves and across a stack switch; `scenario`: schedulers, generators,
+    /// actors, effect handlers and the like [default: all, by weight].
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = generator_name())]
     pub generator: Vec<String>,
 }

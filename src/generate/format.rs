@@ -3,7 +3,7 @@
 use super::generator::Generator;
 use super::plan::Plan;
 use super::recipe::Recipe;
-use super::{Features, single};
+use super::{Features, scenario, single};
 use serde::Serialize;
 use std::borrow::Cow;
 use wasm_encoder::{CustomSection, Module};
@@ -99,6 +99,11 @@ impl Recipe {
                 let mut plan: single::Plan = postcard::from_bytes(sections.plan)?;
                 plan.fix_up(&Features::ALL);
                 Recipe::Single(plan)
+            }
+            Generator::Scenario => {
+                let mut plan: scenario::Plan = postcard::from_bytes(sections.plan)?;
+                plan.fix_up(&Features::ALL);
+                Recipe::Scenario(plan)
             }
         })
     }

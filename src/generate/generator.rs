@@ -40,9 +40,11 @@ macro_rules! generators {
 generators! {
     /// Programs that switch stacks: ordinary code by wasm-smith with the switches woven in. For engines that do not switch stacks,
     /// whole modules by wasm-smith.
-    Woven = "woven", 85;
+    Woven = "woven", 70;
     /// Single instructions with all kinds of operands, by themselves and across a stack switch.
     Single = "single", 15;
+    /// Small programs of the kinds that people write with stack switching: schedulers, generators, actors, effect handlers.
+    Scenario = "scenario", 15;
 }
 
 impl Generator {

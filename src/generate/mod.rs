@@ -28,6 +28,7 @@ mod object;
 pub mod plan;
 mod recipe;
 mod resume;
+pub mod scenario;
 pub mod single;
 mod types;
 mod value;

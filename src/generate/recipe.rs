@@ -7,8 +7,10 @@
 
 use super::generator::{Generator, Scope};
 use super::plan::Plan;
-use super::{Config, Features, build, draw, entropy, single, whole};
+use super::{Config, Features, build, draw, entropy, scenario, single, whole};
 use arbitrary::Unstructured;
+use serde::Serialize;
+use wasm_encoder::Module;
 
 /// What a module is made of.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +19,8 @@ pub enum Recipe {
     Woven(Plan, Vec<Vec<u8>>),
     /// A module of single instructions.
     Single(single::Plan),
+    /// A scenario module.
+    Scenario(scenario::Plan),
 }
 
 /// The module of a case.
@@ -50,6 +54,7 @@ impl Recipe {
                 Recipe::Woven(plan, blobs)
             }
             Generator::Single => Recipe::Single(single::Plan::draw(unstructured, &features)),
+            Generator::Scenario => Recipe::Scenario(scenario::Plan::draw(unstructured, &features)),
         }
     }
 
@@ -58,6 +63,7 @@ impl Recipe {
         match self {
             Recipe::Woven(..) => Generator::Woven,
             Recipe::Single(_) => Generator::Single,
+            Recipe::Scenario(_) => Generator::Scenario,
         }
     }
 
@@ -74,14 +80,22 @@ impl Recipe {
             }
             Recipe::Single(mut plan) => {
                 plan.fix_up(&Features::ALL);
-                let mut module = plan.build();
-                super::format::append(&mut module, Generator::Single, &plan, &[] as &[&[u8]]);
-                Made {
-                    wasm: module.finish(),
-                    leaves: Vec::new(),
-                }
+                without_leaves(plan.build(), Generator::Single, &plan)
+            }
+            Recipe::Scenario(mut plan) => {
+                plan.fix_up(&Features::ALL);
+                without_leaves(plan.build(), Generator::Scenario, &plan)
             }
         }
+    }
+}
+
+/// A module of a plan that has no leaves.
+fn without_leaves(mut module: Module, generator: Generator, plan: &impl Serialize) -> Made {
+    super::format::append(&mut module, generator, plan, &[] as &[&[u8]]);
+    Made {
+        wasm: module.finish(),
+        leaves: Vec::new(),
     }
 }
 

@@ -10,7 +10,7 @@ use super::leaf;
 use super::random::Random;
 use super::tree::{Place, Tree};
 use crate::generate::plan::{Plan, TaskBody};
-use crate::generate::{Features, Generator, PlanAndBlobs, Recipe, single};
+use crate::generate::{Features, Generator, PlanAndBlobs, Recipe, scenario, single};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is done to a plan in one step.
@@ -80,6 +80,7 @@ pub(super) fn tree(recipe: &Recipe) -> Option<Tree> {
     match recipe {
         Recipe::Woven(plan, blobs) => woven_tree(plan, blobs),
         Recipe::Single(plan) => Tree::of(plan),
+        Recipe::Scenario(plan) => Tree::of(plan),
     }
 }
 
@@ -99,6 +100,11 @@ pub(super) fn recipe(
             let mut plan: single::Plan = grow(tree, random)?;
             plan.fix_up(&mask);
             Recipe::Single(plan)
+        }
+        Generator::Scenario => {
+            let mut plan: scenario::Plan = grow(tree, random)?;
+            plan.fix_up(&mask);
+            Recipe::Scenario(plan)
         }
     })
 }
