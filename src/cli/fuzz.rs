@@ -438,6 +438,12 @@ fn table(summary: &Summary, findings: &[Written]) -> String {
             row(&format!("  {way}"), shares.join(" "));
         }
     }
+    if summary.linked.modules > 0 {
+        let of_linked = |modules| Share(modules, summary.linked.modules).to_string();
+        row("two linked modules", of_all(summary.linked.modules));
+        row("  ran across", of_linked(summary.linked.ran_across));
+        row("  handled across", of_linked(summary.linked.handled_across));
+    }
     row(
         "calls ended",
         "share of the calls, share of the modules".to_owned(),

@@ -5,6 +5,7 @@ use super::corpus::Origin;
 use super::crossing::crossings;
 use super::instruction::{Instruction, is_stack_switching};
 use super::lineup::Lineup;
+use super::linkage::{Linkage, linkage};
 use super::operator;
 use crate::compare::{Discard, DiscardReason, Opinion, Verdict, compare};
 use crate::engines::{self, Configuration, INSTRUCTIONS, Pool, Settings, SetupError};
@@ -62,6 +63,8 @@ pub struct CaseReport {
     pub operators: BTreeSet<String>,
     /// The references that crossed from stack to stack, by way and kind.
     pub crossings: BTreeSet<String>,
+    /// What crossed between the two modules of the case on the reference; `None` if it is one.
+    pub linkage: Option<Linkage>,
     /// How many calls ended in each way on the reference.
     pub outcomes: BTreeMap<String, u64>,
     /// What the reference showed, for the corpus.
@@ -494,6 +497,7 @@ fn count(wasm: &[u8], reference: &Run, report: &mut CaseReport) {
     report.operators = operator::executed(wasm, &reference.executed);
     report.behaviours = behaviours(&reference.observation);
     let trace = reference.observation.trace.as_deref().unwrap_or_default();
+    report.linkage = linkage(wasm, &reference.observation);
     report.crossings = crossings(wasm, trace, &reference.executed);
     for event in reference.observation.trace.iter().flatten() {
         if is_stack_switching(event) {

@@ -46,6 +46,8 @@ pub struct Summary {
     pub operators: BTreeMap<String, u64>,
     /// For each kind of references and each way by which they cross from stack to stack, in how many modules they did.
     pub crossings: BTreeMap<String, u64>,
+    /// The cases of two linked modules.
+    pub linked: LinkedCases,
     /// For each kind of outcome, how often it was seen.
     pub outcomes: BTreeMap<String, OutcomeCount>,
     /// How much of the leaves was executed.
@@ -68,6 +70,17 @@ pub struct Executed {
     pub modules_executed: u64,
     /// The number of times.
     pub executed: u64,
+}
+
+/// Cases of two linked modules.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct LinkedCases {
+    /// All of them.
+    pub modules: u64,
+    /// Those in which code of one module ran in a continuation that code of the other resumed or switched to.
+    pub ran_across: u64,
+    /// Those in which a suspension by code of one module was handled by a `resume` of the other.
+    pub handled_across: u64,
 }
 
 /// How often an outcome was seen.
@@ -138,6 +151,11 @@ impl Summary {
         }
         for crossing in &report.crossings {
             *self.crossings.entry(crossing.clone()).or_default() += 1;
+        }
+        if let Some(linkage) = report.linkage {
+            self.linked.modules += 1;
+            self.linked.ran_across += u64::from(linkage.ran);
+            self.linked.handled_across += u64::from(linkage.handled);
         }
         for (outcome, &calls) in &report.outcomes {
             let sum = self.outcomes.entry(outcome.clone()).or_default();
@@ -282,6 +300,7 @@ impl Serialize for Summary {
         object.serialize_field("proposals", &self.proposals())?;
         object.serialize_field("operators", &self.operators)?;
         object.serialize_field("crossings", &self.crossings)?;
+        object.serialize_field("linked", &self.linked)?;
         object.serialize_field("outcomes", &self.outcomes)?;
         object.serialize_field("leaves", &self.leaves)?;
         object.serialize_field("digest", &self.digest())?;

@@ -10,6 +10,7 @@
 
 mod encode;
 
+use super::recipe::Made;
 use crate::linked;
 use crate::reduce::module::{Item, Module, Space};
 use encode::Splitter;
@@ -49,6 +50,38 @@ const SPACES: [Space; 5] = [
 pub fn seed(wasm: &[u8]) -> Option<u64> {
     let seed = custom_sections(wasm).find(|section| section.name() == SEED_SECTION)?;
     Some(u64::from_le_bytes(seed.data().try_into().ok()?))
+}
+
+/// How many cases of a hundred are linked.
+const SHARE: usize = 20;
+
+/// The seed by which the case of a seed is split, if it is to be.
+pub(crate) fn drawn(seed: u64) -> Option<u64> {
+    // Another stream than the one that the module is drawn from.
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    random.set_stream(1);
+    let mut draw = Draw(random);
+    draw.chance(SHARE).then(|| draw.0.next_u64())
+}
+
+impl Made {
+    /// The same, split if there is a seed for it and something in it can move.
+    #[must_use]
+    pub fn linked(self, seed: Option<u64>) -> Made {
+        let Some(split) = seed.and_then(|seed| split(&self.wasm, seed)) else {
+            return self;
+        };
+        let mut leaves = Vec::new();
+        if !self.leaves.is_empty() {
+            let places = split.places(&self.wasm);
+            leaves.extend(self.leaves.iter().filter_map(|leaf| places.get(leaf)));
+            leaves.sort_unstable();
+        }
+        Made {
+            wasm: split.wasm,
+            leaves,
+        }
+    }
 }
 
 fn custom_sections(wasm: &[u8]) -> impl Iterator<Item = wasmparser::CustomSectionReader<'_>> {

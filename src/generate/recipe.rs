@@ -7,10 +7,11 @@
 
 use super::generator::{Generator, Scope};
 use super::plan::Plan;
-use super::{Config, Features, build, draw, entropy, scenario, single, whole};
+use super::{Config, Features, build, draw, entropy, link, scenario, single, whole};
 use arbitrary::Unstructured;
 use serde::Serialize;
 use wasm_encoder::Module;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// What a module is made of.
 #[derive(Clone, Debug, PartialEq)]
@@ -113,7 +114,10 @@ pub fn case(seed: u64, scope: Scope) -> Made {
             wasm: whole::generate(seed, features),
             leaves: Vec::new(),
         },
-        false => Recipe::of_seed(seed, generator, features).build(),
+        false => {
+            let made = Recipe::of_seed(seed, generator, features).build();
+            made.linked(link::drawn(seed))
+        }
     }
 }
 
@@ -134,6 +138,9 @@ pub fn case_from_bytes(bytes: &[u8], scope: Scope) -> Made {
             wasm: whole::generate_from_bytes(rest, features),
             leaves: Vec::new(),
         },
-        false => Recipe::draw(generator, &mut Unstructured::new(rest), features).build(),
+        false => {
+            let made = Recipe::draw(generator, &mut Unstructured::new(rest), features).build();
+            made.linked(link::drawn(xxh3_64(bytes)))
+        }
     }
 }

@@ -18,7 +18,7 @@ mod wasm;
 pub use plan::Kind as PlanKind;
 pub use wasm::Kind as ModuleKind;
 
-use crate::generate::{self, Generator, Recipe, Scope};
+use crate::generate::{self, Generator, Recipe, Scope, link};
 use random::Random;
 use tree::Tree;
 
@@ -164,7 +164,7 @@ impl Mutator {
             let Some(recipe) = plan::recipe(parent.generator, tree, features, random) else {
                 continue;
             };
-            let wasm = recipe.build().wasm;
+            let wasm = recipe.build().linked(split(input, random)).wasm;
             if wasm.len() <= max_size && wasm != input {
                 return Some(wasm);
             }
@@ -176,6 +176,16 @@ impl Mutator {
     fn donor(&self, generator: Generator, random: &mut Random) -> Option<Tree> {
         let recipe = Recipe::of_seed(random.word(), generator, self.scope.features);
         plan::tree(&recipe)
+    }
+}
+
+/// The seed by which a mutant of a module is split, if it is to be: mostly as the module was, which keeps what moved together.
+fn split(parent: &[u8], random: &mut Random) -> Option<u64> {
+    let seed = link::seed(parent);
+    match random.below(20) {
+        0 => None,
+        1 => Some(random.word()),
+        _ => seed,
     }
 }
 

@@ -8,7 +8,7 @@ use super::state::{Ended, State};
 use crate::generate::plan::{
     Action, Catch, Effect, End, Nominal, Plan, Script, TaskBody, Then, ValueType,
 };
-use crate::generate::{self, Features, PlanAndBlobs};
+use crate::generate::{self, Features, PlanAndBlobs, link};
 use std::ops::Range;
 
 /// A change of the plan and the blobs; it may find nothing to do.
@@ -19,13 +19,23 @@ pub(super) fn reduce(state: &mut State<'_>) -> Result<(), Ended> {
     let Ok((mut plan, mut blobs)) = Plan::from_module(state.best()) else {
         return Ok(());
     };
-    let Some(built) = build(&plan, &blobs) else {
+    // As one module, if that shows it too.
+    let split = link::seed(state.best());
+    let mut ways = vec![None];
+    ways.extend(split.map(Some));
+    let mut found = None;
+    for split in ways {
+        if let Some(built) = build(&plan, &blobs, split)
+            && state.shows_the_same(&built)?
+        {
+            state.offer(built)?;
+            found = Some(split);
+            break;
+        }
+    }
+    let Some(split) = found else {
         return Ok(());
     };
-    if !state.shows_the_same(&built)? {
-        return Ok(());
-    }
-    state.offer(built)?;
     loop {
         let before = state.measure();
         let mut index = 0;
@@ -34,7 +44,7 @@ pub(super) fn reduce(state: &mut State<'_>) -> Result<(), Ended> {
             let Some(edit) = edits.get(index) else {
                 break;
             };
-            let Some((edited, candidate)) = applied(edit, &plan, &blobs) else {
+            let Some((edited, candidate)) = applied(edit, &plan, &blobs, split) else {
                 index += 1;
                 continue;
             };
@@ -51,20 +61,29 @@ pub(super) fn reduce(state: &mut State<'_>) -> Result<(), Ended> {
 }
 
 /// The plan after an edit with the module that it makes; nothing, if the edit changes nothing.
-fn applied(edit: &Edit, plan: &Plan, blobs: &[Vec<u8>]) -> Option<(PlanAndBlobs, Vec<u8>)> {
+fn applied(
+    edit: &Edit,
+    plan: &Plan,
+    blobs: &[Vec<u8>],
+    split: Option<u64>,
+) -> Option<(PlanAndBlobs, Vec<u8>)> {
     let (mut edited, mut edited_blobs) = (plan.clone(), blobs.to_vec());
     edit(&mut edited, &mut edited_blobs);
     edited.fix_up();
     if edited == *plan && edited_blobs == blobs {
         return None;
     }
-    let candidate = build(&edited, &edited_blobs)?;
+    let candidate = build(&edited, &edited_blobs, split)?;
     Some(((edited, edited_blobs), candidate))
 }
 
-/// The module of a plan, without the sections that keep the plan.
-fn build(plan: &Plan, blobs: &[Vec<u8>]) -> Option<Vec<u8>> {
-    stripped(&generate::build(plan.clone(), blobs).wasm)
+/// The module of a plan, split by this seed if there is one, without the sections that keep the plan.
+fn build(plan: &Plan, blobs: &[Vec<u8>], split: Option<u64>) -> Option<Vec<u8>> {
+    let whole = stripped(&generate::build(plan.clone(), blobs).wasm)?;
+    match split {
+        Some(seed) => stripped(&link::split(&whole, seed)?.wasm),
+        None => Some(whole),
+    }
 }
 
 /// Features that a plan can do without: what they bring along is replaced by something simpler, in all places at once.
@@ -354,7 +373,7 @@ mod tests {
             let plan = plans.next().expect("every feature is drawn");
             let without = edits(&plan)
                 .iter()
-                .filter_map(|edit| applied(edit, &plan, &[]))
+                .filter_map(|edit| applied(edit, &plan, &[], None))
                 .filter(|((edited, _), _)| !has(edited.features))
                 .count();
             assert_eq!(without, 1, "{feature}");
