@@ -283,7 +283,8 @@ fn recipes_of_every_generator_are_mutated_and_crossed_with_their_own_kind() {
             assert_valid(&mutant, &format!("{generator}, seed {seed}"));
             assert_eq!(Generator::of_module(&mutant), Some(generator));
             let recipe = Recipe::from_module(&mutant).unwrap();
-            assert_eq!(recipe.build().wasm, mutant);
+            let again = recipe.build().linked(link::seed(&mutant));
+            assert_eq!(again.wasm, mutant);
             changed += 1;
             wasm = mutant;
         }
@@ -325,4 +326,26 @@ fn a_module_keeps_its_provider_through_mutations() {
         changed += 1;
     }
     assert!(changed > 10, "{changed}");
+}
+
+#[test]
+fn what_is_linked_mostly_stays_so_and_what_is_not_may_become_it() {
+    let whole = generate(3, &Config::default()).wasm;
+    let linked = link::split(&whole, 7).unwrap().wasm;
+    let mutator = mutator().plans_only();
+    let count = |input: &[u8]| {
+        let mutants = (0..60).filter_map(|seed| mutator.mutate(input, seed, MAX_SIZE));
+        let seeds: Vec<_> = mutants.map(|mutant| link::seed(&mutant)).collect();
+        let of =
+            |wanted: &dyn Fn(Option<u64>) -> bool| seeds.iter().filter(|s| wanted(**s)).count();
+        (
+            of(&|seed| seed == Some(7)),
+            of(&|seed| seed.is_none()),
+            of(&|seed| seed.is_some()),
+        )
+    };
+    let (same, none, some) = count(&linked);
+    assert!(same > 40 && none > 0 && some > same, "{same} {none} {some}");
+    let (_, none, some) = count(&whole);
+    assert!(none > 40 && some > 0, "{none} {some}");
 }
