@@ -2,13 +2,13 @@
 
 use super::store::{AsContext, AsContextMut, Caller};
 use super::typed::{IntoFunc, TypedFunc, WasmParams, WasmResults};
-use super::val::Val;
+use super::val::{NumberKind, Val};
 use crate::error::Error;
 use crate::runtime::entry;
 use crate::runtime::host::{HostFunc, HostParts, run_array};
 use crate::runtime::layout::{FuncRef, ValRaw};
 use crate::runtime::store::StoreInner;
-use crate::types::FuncType;
+use crate::types::{FuncType, ValType};
 use std::ffi::c_void;
 use std::mem::MaybeUninit;
 use std::ptr::{self, NonNull};
@@ -193,23 +193,33 @@ fn check_params(
 /// So many arguments, and so many results, are handed over without an allocation, which would take longer than the rest of a call.
 const FEW: usize = 4;
 
+/// What an untyped host function runs.
+struct Untyped<F> {
+    closure: Arc<F>,
+    /// Those of its parameters and of its results, if all of them are numbers: then nothing has to be asked.
+    numbers: Option<[Box<[NumberKind]>; 2]>,
+}
+
 /// A host function that works on values, as [`Func::new`] describes.
 pub(crate) fn untyped_parts<T: 'static, F>(ty: FuncType, closure: Arc<F>) -> HostParts
 where
     F: Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<(), Error> + 'static,
 {
+    let kinds = |types: &[ValType]| -> Option<_> { types.iter().map(NumberKind::of).collect() };
+    let numbers = kinds(ty.params()).zip(kinds(ty.results()));
+    let numbers = numbers.map(|(params, results)| [params, results]);
     HostParts {
         ty,
         array_call: untyped_array_call::<T, F>,
         native_call: ptr::null(),
-        closure,
+        closure: Arc::new(Untyped { closure, numbers }),
     }
 }
 
 /// The `array_call` of host functions that work on values.
 ///
 /// # Safety
-/// As for [`ArrayCall`](crate::runtime::layout::ArrayCall), for a host function of a store of `T` with an `F` as its closure.
+/// As for [`ArrayCall`](crate::runtime::layout::ArrayCall), for a host function of a store of `T` that runs an `Untyped<F>`.
 unsafe extern "C" fn untyped_array_call<T: 'static, F>(
     callee: *const FuncRef,
     _caller: *mut c_void,
@@ -219,49 +229,98 @@ unsafe extern "C" fn untyped_array_call<T: 'static, F>(
 where
     F: Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<(), Error> + 'static,
 {
-    let body = |store: *mut StoreInner, ty: &FuncType, closure: *const c_void| {
-        let (params, results) = (ty.params(), ty.results());
-        let count = params.len() + results.len();
+    let body = |store: *mut StoreInner, ty: &FuncType, untyped: *const c_void| {
+        // SAFETY: the caller's promise.
+        let Untyped { closure, numbers } = unsafe { &*untyped.cast::<Untyped<F>>() };
+        let (params, results) = (ty.params().len(), ty.results().len());
+        debug_assert!(len >= params.max(results));
         let mut few = [const { MaybeUninit::<Val>::uninit() }; 2 * FEW];
         let mut many = None;
-        let places = if count <= few.len() {
+        let places = if params + results <= few.len() {
             few.as_mut_ptr()
         } else {
-            room(&mut many, count)
+            room(&mut many, params + results)
         };
-        let places = places.cast::<Val>();
-        // SAFETY: a host function runs while its store's code waits for it, and nothing else refers to the store. `places` has room
-        // for arguments and results, as `values` has, which holds arguments of the parameter types; a slot of zeros is
-        // null. So both slices are written before they are taken for values.
+        let args = places.cast::<Val>();
+        // SAFETY: there is room for arguments and results.
+        let returned = unsafe { args.add(params) };
+        // SAFETY: a host function runs while its store's code waits for it, and nothing else refers to the store. `values` has slots
+        // for arguments and results, as there are places, and holds arguments of the parameter types. So both slices are
+        // written before they are taken for values.
         let (args, returned) = unsafe {
-            let (args, returned) = (places, places.add(params.len()));
-            for (index, ty) in params.iter().enumerate() {
-                Val::write_raw(args.add(index), &*store, &*values.add(index), ty);
-            }
-            for (index, ty) in results.iter().enumerate() {
-                Val::write_raw(returned.add(index), &*store, &ValRaw::ZERO, ty);
+            if let Some([params, results]) = numbers {
+                for (index, kind) in params.iter().enumerate() {
+                    kind.write(args.add(index), &*values.add(index));
+                }
+                for (index, kind) in results.iter().enumerate() {
+                    kind.write(returned.add(index), &ValRaw::ZERO);
+                }
+            } else {
+                write_vals(&*store, ty, values, args, returned);
             }
             (
-                slice::from_raw_parts(args, params.len()),
-                slice::from_raw_parts_mut(returned, results.len()),
+                slice::from_raw_parts(args, params),
+                slice::from_raw_parts_mut(returned, results),
             )
         };
-        // SAFETY: the closure is an `F`, and the store's data a `T`.
-        let (closure, caller) = unsafe { (&*closure.cast::<F>(), Caller::new(store)) };
-        closure(caller, args, returned)?;
-        for (index, (result, ty)) in returned.iter().zip(results).enumerate() {
-            let raw = match result.number(ty) {
-                Some(raw) => raw,
-                // SAFETY: as above; the `Caller` is gone.
-                None => result.to_raw(unsafe { &mut *store }, ty)?,
-            };
-            // SAFETY: as above.
-            unsafe { values.add(index).write(raw) };
+        // SAFETY: the store's data is a `T`.
+        closure(unsafe { Caller::new(store) }, args, returned)?;
+        // SAFETY: as above; the `Caller` is gone.
+        unsafe {
+            if let Some([_, results]) = numbers {
+                let mut read = results.iter().zip(&*returned).enumerate();
+                if read.all(|(index, (kind, result))| kind.read(result, values.add(index))) {
+                    return Ok(());
+                }
+            }
+            read_vals(&mut *store, ty, returned, values)
         }
-        Ok(())
     };
     // SAFETY: the caller's promise.
     unsafe { run_array(callee, values, len, body) }
+}
+
+/// Writes the arguments of a host function of type `ty` to `args`, and the results that it is going to overwrite to `returned`: zero
+/// or null.
+///
+/// # Safety
+/// `values` holds arguments of these types, of `store`; there is room for arguments and results.
+#[inline(never)]
+unsafe fn write_vals(
+    store: &StoreInner,
+    ty: &FuncType,
+    values: *const ValRaw,
+    args: *mut Val,
+    returned: *mut Val,
+) {
+    // SAFETY: the caller's promise, and a slot of zeros is null.
+    unsafe {
+        for (index, ty) in ty.params().iter().enumerate() {
+            Val::write_raw(args.add(index), store, &*values.add(index), ty);
+        }
+        for (index, ty) in ty.results().iter().enumerate() {
+            Val::write_raw(returned.add(index), store, &ValRaw::ZERO, ty);
+        }
+    }
+}
+
+/// Writes the results of a host function of type `ty` to `values`.
+///
+/// # Safety
+/// `values` has room for them.
+#[inline(never)]
+unsafe fn read_vals(
+    store: &mut StoreInner,
+    ty: &FuncType,
+    returned: &[Val],
+    values: *mut ValRaw,
+) -> Result<(), Error> {
+    for (index, (result, ty)) in returned.iter().zip(ty.results()).enumerate() {
+        let raw = result.to_raw(store, ty)?;
+        // SAFETY: the caller's promise.
+        unsafe { values.add(index).write(raw) };
+    }
+    Ok(())
 }
 
 /// Room for `count` values, which stays as long as `owner`.

@@ -19,7 +19,7 @@ use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
 /// A value. Floats are given as their bits, so that every NaN keeps its payload.
-// The representation is for `Val::write_raw`.
+// The representation is for `NumberKind`.
 #[derive(Clone, Copy, Debug)]
 #[repr(u32)]
 pub enum Val {
@@ -45,15 +45,25 @@ pub enum Val {
     ContRef(Option<ContRef>),
 }
 
-/// How a [`Val`] that is a number lies in memory, whichever it is.
+/// A type of numbers, for host functions that know theirs beforehand: what handles a number by this has no branch that would depend
+/// on which type it is. (A table of jumps for each value took a good part of a call's time.)
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NumberKind(u32);
+
+/// How a [`Val`] lies in memory if it is a number: its representation makes it a structure of the tag and of the variant's field.
 #[repr(C)]
 struct Number {
+    /// One of the constants below.
     tag: u32,
     /// What an `I32` and an `F32` hold.
     narrow: u32,
     /// What an `I64` and an `F64` hold.
     wide: u64,
 }
+
+// A value has room for it, and is aligned well enough.
+const _: () =
+    assert!(size_of::<Number>() <= size_of::<Val>() && align_of::<Number>() <= align_of::<Val>());
 
 impl Number {
     const I32: u32 = 0;
@@ -62,9 +72,58 @@ impl Number {
     const F64: u32 = 3;
 }
 
-// A value is large enough, and aligned as a number must be.
-const _: () =
-    assert!(size_of::<Number>() <= size_of::<Val>() && align_of::<Number>() <= align_of::<Val>());
+impl NumberKind {
+    /// `None` for vectors and references.
+    pub fn of(ty: &ValType) -> Option<NumberKind> {
+        Some(NumberKind(match ty {
+            ValType::I32 => Number::I32,
+            ValType::I64 => Number::I64,
+            ValType::F32 => Number::F32,
+            ValType::F64 => Number::F64,
+            ValType::V128 | ValType::Ref(_) => return None,
+        }))
+    }
+
+    /// Writes the number in a slot to its place.
+    ///
+    /// # Safety
+    /// `place` may be written.
+    #[inline]
+    pub unsafe fn write(self, place: *mut Val, raw: &ValRaw) {
+        let number = Number {
+            tag: self.0,
+            narrow: raw.lo as u32,
+            wide: raw.lo,
+        };
+        // SAFETY: the caller's promise. The tag is one of a number, of which the fields hold the bits wherever it has them; a number
+        // may have any.
+        unsafe { place.cast::<Number>().write(number) };
+    }
+
+    /// Writes `value` to its slot; `false` if it is not a number of this type.
+    ///
+    /// # Safety
+    /// `slot` may be written.
+    #[inline]
+    pub unsafe fn read(self, value: &Val, slot: *mut ValRaw) -> bool {
+        let number = (&raw const *value).cast::<Number>();
+        // SAFETY: every value begins with its tag. Once that is known, the field that is read is the variant's.
+        let lo = unsafe {
+            if (*number).tag != self.0 {
+                return false;
+            }
+            // Of the tags of numbers, those of the wide ones are odd.
+            if self.0 & 1 == 1 {
+                (*number).wide
+            } else {
+                u64::from((*number).narrow)
+            }
+        };
+        // SAFETY: the caller's promise.
+        unsafe { slot.write(ValRaw { lo, hi: 0 }) };
+        true
+    }
+}
 
 /// A reference to a continuation.
 ///
@@ -161,23 +220,12 @@ impl Val {
     /// The slot's contents for a number or vector of type `ty`; `None` for references, and for a value of another type.
     #[inline]
     pub(crate) fn number(&self, ty: &ValType) -> Option<ValRaw> {
-        let same = matches!(
-            (self, ty),
-            (Val::I32(_), ValType::I32)
-                | (Val::I64(_), ValType::I64)
-                | (Val::F32(_), ValType::F32)
-                | (Val::F64(_), ValType::F64)
-                | (Val::V128(_), ValType::V128)
-        );
-        if !same {
-            return None;
-        }
-        let lo = match self {
-            Val::I32(value) => u64::from(*value as u32),
-            Val::F32(bits) => u64::from(*bits),
-            Val::I64(value) => *value as u64,
-            Val::F64(bits) => *bits,
-            Val::V128(bits) => return Some(ValRaw::from_bits(*bits)),
+        let lo = match (self, ty) {
+            (Val::I32(value), ValType::I32) => u64::from(*value as u32),
+            (Val::I64(value), ValType::I64) => *value as u64,
+            (Val::F32(bits), ValType::F32) => u64::from(*bits),
+            (Val::F64(bits), ValType::F64) => *bits,
+            (Val::V128(bits), ValType::V128) => return Some(ValRaw::from_bits(*bits)),
             _ => return None,
         };
         Some(ValRaw { lo, hi: 0 })
@@ -246,10 +294,8 @@ impl Val {
         }
     }
 
-    /// Writes the value in a slot to its place.
-    ///
-    /// A value is larger than what it mostly holds, and a processor waits when all of it is copied right after a part of it was
-    /// written: that would take longer than the rest of a call. Nor is there a branch for each type of numbers.
+    /// Writes the value in a slot to its place. A value is larger than what it mostly holds, and a processor waits when all of it is
+    /// copied right after a part of it was written: that would take longer than the rest of a call.
     ///
     /// # Safety
     /// `place` may be written; the rest is as for [`from_raw`](Self::from_raw).
@@ -260,32 +306,16 @@ impl Val {
         raw: &ValRaw,
         ty: &ValType,
     ) {
-        let tag = match ty {
-            ValType::I32 => Number::I32,
-            ValType::I64 => Number::I64,
-            ValType::F32 => Number::F32,
-            ValType::F64 => Number::F64,
-            // SAFETY: the caller's promise.
-            ValType::V128 => return unsafe { place.write(Val::V128(raw.bits())) },
-            ValType::Ref(ty) => {
-                // SAFETY: the caller's promise.
-                return unsafe { place.write(Val::from_word(store, raw.lo, ty.heap_type())) };
-            }
-        };
-        let number = Number {
-            tag,
-            narrow: raw.lo as u32,
-            wide: raw.lo,
-        };
-        // SAFETY: the caller's promise. `Number` has the layout that `Val` has when it is the number that the tag says: its own
-        // representation makes it a structure of the tag and the variant's field, and a number fits there with any bits.
+        // SAFETY: the caller's promise.
         unsafe {
-            place.cast::<Number>().write(number);
-            debug_assert!(
-                (*place)
-                    .number(ty)
-                    .is_some_and(|read| read.lo << 32 == raw.lo << 32)
-            );
+            match ty {
+                ValType::I32 => place.write(Val::I32(raw.lo as i32)),
+                ValType::I64 => place.write(Val::I64(raw.lo as i64)),
+                ValType::F32 => place.write(Val::F32(raw.lo as u32)),
+                ValType::F64 => place.write(Val::F64(raw.lo)),
+                ValType::V128 => place.write(Val::V128(raw.bits())),
+                ValType::Ref(ty) => place.write(Val::from_word(store, raw.lo, ty.heap_type())),
+            }
         }
     }
 
