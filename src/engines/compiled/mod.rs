@@ -1,18 +1,21 @@
 //! The adapter of the compiling engine.
 
-use super::configuration::{self, Choice};
+mod axes;
+mod convert;
+
+use super::configuration;
 use super::translate::define_event;
 use super::{
-    Axis, Binding, CONTINUATIONS, Engine, HostFunction, InstanceId, MEMORY_PAGES, ModuleId,
-    Planted, Registration, Session, Settings, TABLE_ELEMENTS, no_default, unbound,
+    Binding, CONTINUATIONS, Engine, HostFunction, InstanceId, MEMORY_PAGES, ModuleId, Planted,
+    Registration, Session, Settings, TABLE_ELEMENTS, no_default, unbound,
 };
 use crate::generate::Features;
-use crate::observe::{
-    Continuation, Event, Location, Memory, Outcome, State, Table, TraceScope, TrapKind, Value,
-};
+use crate::observe::{Continuation, Event, Memory, Outcome, State, Table, TraceScope, Value};
+use axes::{AXES, axes};
+use convert::{any, argument_of, location, trace_value, trap_kind};
 use std::cell::Cell;
 use switchback_engine as compiled;
-use switchback_engine::{AsContextMut, CpuFeatures, OptLevel, RegallocAlgorithm, trace};
+use switchback_engine::{AsContextMut, trace};
 
 /// The registry's entry.
 pub const REGISTRATION: Registration = Registration {
@@ -25,130 +28,6 @@ pub const REGISTRATION: Registration = Registration {
     gaps: &[],
     default: true,
 };
-
-/// The axes of the configuration, the default first on each. (Whether code is traced is drawn as well, by the case.)
-const AXES: &[(&str, &[Choice<compiled::Config>])] = &[
-    (
-        "opt",
-        &[
-            ("none", 4, |_| {}),
-            ("speed", 2, |config| {
-                config.opt_level(OptLevel::Speed);
-            }),
-            ("size", 1, |config| {
-                config.opt_level(OptLevel::SpeedAndSize);
-            }),
-        ],
-    ),
-    (
-        "regalloc",
-        &[
-            ("single-pass", 3, |_| {}),
-            ("backtracking", 2, |config| {
-                config.regalloc(RegallocAlgorithm::Backtracking);
-            }),
-        ],
-    ),
-    (
-        "traps",
-        &[
-            ("signals", 2, |_| {}),
-            ("checks", 1, |config| {
-                config.signals_based_traps(false);
-            }),
-        ],
-    ),
-    (
-        "memory",
-        &[
-            ("bounds-checks", 2, |_| {}),
-            ("guard", 1, |config| {
-                config.memory_guard(true);
-            }),
-        ],
-    ),
-    (
-        "cpu",
-        &[
-            ("host", 2, |_| {}),
-            ("baseline", 1, |config| {
-                config.cpu_features(CpuFeatures::Baseline);
-            }),
-        ],
-    ),
-    (
-        "gc-zeal",
-        &[
-            ("0", 4, |_| {}),
-            ("1", 1, |config| {
-                config.gc_zeal(1);
-            }),
-            ("7", 1, |config| {
-                config.gc_zeal(7);
-            }),
-        ],
-    ),
-    (
-        "switches",
-        &[
-            ("inlined", 5, |_| {}),
-            ("shared", 1, |config| {
-                config.inline_switches(false);
-            }),
-        ],
-    ),
-    (
-        // Whether the engine checks itself at each switch: `build` is what the build does by itself, which is on with debug
-        // assertions.
-        "checks",
-        &[
-            ("build", 2, |_| {}),
-            ("on", 1, |config| {
-                config.check_switches(true);
-            }),
-            ("off", 1, |config| {
-                config.check_switches(false);
-            }),
-        ],
-    ),
-    (
-        "unwind-info",
-        &[
-            ("none", 5, |_| {}),
-            ("native", 1, |config| {
-                config.native_unwind_info(true);
-            }),
-        ],
-    ),
-    (
-        "stack",
-        &[
-            ("256k", 3, |_| {}),
-            ("192k", 1, |config| {
-                config.fiber_stack_size(192 << 10);
-            }),
-            ("1m", 1, |config| {
-                config.fiber_stack_size(1 << 20);
-            }),
-        ],
-    ),
-    (
-        "pool",
-        &[
-            ("64", 3, |_| {}),
-            ("1", 1, |config| {
-                config.pooled_stacks(1);
-            }),
-            ("none", 1, |config| {
-                config.pooled_stacks(0);
-            }),
-        ],
-    ),
-];
-
-fn axes() -> Vec<Axis> {
-    configuration::axes(AXES)
-}
 
 struct Compiled {
     engine: compiled::Engine,
@@ -475,92 +354,8 @@ fn call_with_defaults(
     func.call(store, &arguments, &mut results)
 }
 
-fn argument_of(ty: &compiled::ValType, value: Value) -> Option<compiled::Val> {
-    use compiled::{HeapType, Val, ValType};
-    Some(match (ty, value) {
-        (ValType::I32, Value::I32(v)) => Val::I32(v),
-        (ValType::I64, Value::I64(v)) => Val::I64(v),
-        (ValType::F32, Value::F32(bits)) => Val::F32(bits),
-        (ValType::F64, Value::F64(bits)) => Val::F64(bits),
-        (ValType::V128, Value::V128(bits)) => Val::V128(bits),
-        (ValType::Ref(ty), Value::Null) => Val::null(ty.heap_type()),
-        (ValType::Ref(ty), Value::Extern(number)) => {
-            let reference = compiled::ExternRef::new(number);
-            match ty.heap_type() {
-                HeapType::Extern => Val::ExternRef(Some(reference)),
-                HeapType::Any => Val::AnyRef(Some(reference.to_any())),
-                _ => return None,
-            }
-        }
-        _ => return None,
-    })
-}
-
 fn failed(message: String) -> Outcome {
     Outcome::Failed { message }
 }
 
-fn location(at: compiled::Location) -> Location {
-    Location {
-        function: at.function,
-        offset: at.offset,
-    }
-}
-
-/// A reference that is not null, by what it is.
-fn any(kind: compiled::AnyKind) -> Value {
-    match kind {
-        compiled::AnyKind::I31(value) => Value::I31(value),
-        compiled::AnyKind::Extern(reference) => {
-            Value::Extern(reference.value().expect("a host's reference has a number"))
-        }
-        compiled::AnyKind::Struct(ty) => Value::Struct(ty.index()),
-        compiled::AnyKind::Array(ty) => Value::Array(ty.index()),
-    }
-}
-
 define_event!(trace, trace_value, trap_kind, location);
-
-fn trace_value(value: trace::Value) -> Value {
-    use trace::Value as From;
-    match value {
-        From::I32(v) => Value::I32(v),
-        From::I64(v) => Value::I64(v),
-        From::F32(bits) => Value::F32(bits),
-        From::F64(bits) => Value::F64(bits),
-        From::V128(bits) => Value::V128(bits),
-        From::Null => Value::Null,
-        From::Func(address) => Value::Func(address),
-        From::Cont(number) => Value::Cont(Some(number)),
-        From::Exn(tag) => Value::Exn(tag),
-        From::Extern(number) => Value::Extern(number),
-        From::I31(value) => Value::I31(value),
-        From::Struct(ty) => Value::Struct(ty),
-        From::Array(ty) => Value::Array(ty),
-    }
-}
-
-fn trap_kind(kind: compiled::TrapKind) -> TrapKind {
-    use compiled::TrapKind as From;
-    match kind {
-        From::Unreachable => TrapKind::Unreachable,
-        From::MemoryOutOfBounds => TrapKind::MemoryOutOfBounds,
-        From::TableOutOfBounds => TrapKind::TableOutOfBounds,
-        From::UndefinedElement => TrapKind::UndefinedElement,
-        From::UninitializedElement => TrapKind::UninitializedElement,
-        From::IndirectCallTypeMismatch => TrapKind::IndirectCallTypeMismatch,
-        From::IntegerDivideByZero => TrapKind::IntegerDivideByZero,
-        From::IntegerOverflow => TrapKind::IntegerOverflow,
-        From::InvalidConversionToInteger => TrapKind::InvalidConversionToInteger,
-        From::NullReference => TrapKind::NullReference,
-        From::NullFunctionReference => TrapKind::NullFunctionReference,
-        From::NullContinuationReference => TrapKind::NullContinuationReference,
-        From::NullExceptionReference => TrapKind::NullExceptionReference,
-        From::NullStructureReference => TrapKind::NullStructureReference,
-        From::NullArrayReference => TrapKind::NullArrayReference,
-        From::NullI31Reference => TrapKind::NullI31Reference,
-        From::CastFailure => TrapKind::CastFailure,
-        From::ArrayOutOfBounds => TrapKind::ArrayOutOfBounds,
-        From::ContinuationConsumed => TrapKind::ContinuationConsumed,
-    }
-}
