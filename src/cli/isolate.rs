@@ -216,11 +216,18 @@ pub struct IsolatedJudge {
     pub mode: Mode,
 }
 
+impl IsolatedJudge {
+    /// What the module shows, with all that is said of it.
+    pub fn report(&mut self, wasm: &[u8]) -> Result<CaseReport, Lost> {
+        let request = Request::module(wasm, self.mode);
+        self.isolated.ask(&request)
+    }
+}
+
 impl Judge for IsolatedJudge {
     fn judge(&mut self, wasm: &[u8]) -> Result<Option<Signature>, Lost> {
-        let request = Request::module(wasm, self.mode);
-        let report = self.isolated.ask(&request)?;
-        Ok(report.finding.map(|finding| finding.signature))
+        let finding = self.report(wasm)?.finding;
+        Ok(finding.map(|finding| finding.signature))
     }
 }
 

@@ -1,5 +1,8 @@
 //! `switchback planted`: how many executions each planted bug takes to be found.
 
+mod made;
+
+use self::made::Made;
 use super::isolate::Isolated;
 use super::lineup::{Lineup, Mask};
 use super::{Finding, output};
@@ -20,7 +23,8 @@ use switchback::generate::Scope;
 ///
 /// For each bug and each of the seeds 1, 2, 3, … a campaign as `fuzz` runs it, without mutants, until the first finding. A bug
 /// that only makes an engine reach a limit of its own too soon is no difference; it counts as noticed, by the mark `limit`, when
-/// ten cases, and one in a hundred, are cut by a limit; without a bug hardly any is. Exit status 1 if a bug was not noticed.
+/// ten cases, and one in a hundred, are cut by a limit; without a bug hardly any is. Exit status 1 if a bug was not noticed, or no
+/// test was made of it although --regress asks for one.
 #[derive(Args)]
 pub struct Arguments {
     /// The bugs; all of them if not given.
@@ -38,7 +42,15 @@ pub struct Arguments {
     /// Count a case that takes longer than this as a hang.
     #[arg(long, value_name = "TIME", default_value = "20s", value_parser = humantime::parse_duration)]
     timeout: Duration,
-    /// Write the rows into the table of this Markdown file, after its line `<!-- switchback planted -->`. Rows of other bugs stay.
+    /// Make a test of the first finding that its module alone shows, in a temporary folder: `reduce`, then `regress`, and see that
+    /// the script passes without the bug.
+    #[arg(long)]
+    regress: bool,
+    /// With --regress: stop a reduction after this time.
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
+    time: Duration,
+    /// Write the rows into the table of this Markdown file, after its line `<!-- switchback planted -->`; with --regress, also into
+    /// the one after `<!-- switchback planted --regress -->`. Rows of other bugs stay.
     #[arg(long, value_name = "FILE")]
     update: Option<PathBuf>,
     #[command(flatten)]
@@ -56,6 +68,9 @@ struct Row {
     bug: &'static str,
     classes: &'static [u8],
     campaigns: Vec<Campaign>,
+    /// With --regress: the test that was made, or why there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    test: Option<Result<Made, String>>,
 }
 
 /// How one campaign ended.
@@ -95,31 +110,42 @@ pub fn main(arguments: Arguments) -> anyhow::Result<Finding> {
         };
         // A setting that does not fit is told here, before any worker starts.
         let scope = arguments.mask.runner(&lineup)?.scope();
+        let mut findings = made::Findings::new(&arguments, &lineup, scope);
         let campaigns = (1..=arguments.seeds)
-            .map(|seed| run(&arguments, &lineup, scope, seed))
+            .map(|seed| run(&arguments, &lineup, scope, seed, &mut findings))
             .collect::<anyhow::Result<Vec<_>>>()?;
         let row = Row {
             bug: bug.name,
             classes: bug.classes,
             campaigns,
+            test: arguments.regress.then(|| findings.test()),
         };
         // One by one: all of them take long, and what is there already is worth keeping.
         if let Some(file) = &arguments.update {
-            update(file, &row)?;
+            update(file, MARK, row.bug, &row.heading(), &row.markdown())?;
+            if let Some(test) = &row.test {
+                let (mark, heading) = (made::MARK, made::HEADING);
+                update(file, mark, row.bug, heading, &made::markdown(row.bug, test))?;
+            }
         }
         if !arguments.json {
             output::text(&row.markdown())?;
+            if let Some(test) = &row.test {
+                output::text(&made::markdown(row.bug, test))?;
+            }
         }
         rows.push(row);
     }
-    let missed = rows.iter().flat_map(|row| &row.campaigns);
-    let missed = missed
-        .filter(|campaign| campaign.noticed == Noticed::Not)
+    let untested = rows
+        .iter()
+        .filter(|row| matches!(row.test, Some(Err(_))))
         .count();
+    let missed = rows.iter().flat_map(|row| &row.campaigns);
+    let missed = missed.filter(|campaign| campaign.noticed == Noticed::Not);
     if arguments.json {
         output::json(&rows)?;
     }
-    Ok(match missed {
+    Ok(match missed.count() + untested {
         0 => Finding::Nothing,
         _ => Finding::Something,
     })
@@ -157,6 +183,7 @@ struct Watch<'a> {
     stop: &'a AtomicBool,
     first_cut: Option<u64>,
     found: Option<(u64, u64)>,
+    findings: &'a mut made::Findings,
 }
 
 impl Progress for Watch<'_> {
@@ -172,6 +199,9 @@ impl Progress for Watch<'_> {
     fn found(&mut self, found: &Found<'_>) -> Result<(), Lost> {
         self.found
             .get_or_insert((found.index + 1, found.origin.seed()));
+        if self.findings.suffice(found) {
+            self.stop.store(true, Ordering::Relaxed);
+        }
         Ok(())
     }
 }
@@ -181,11 +211,12 @@ fn run(
     lineup: &Lineup,
     scope: Scope,
     seed: u64,
+    findings: &mut made::Findings,
 ) -> anyhow::Result<Campaign> {
     let limits = Limits {
         executions: Some(arguments.execs),
         time: None,
-        findings: Some(1),
+        findings: None,
     };
     let executors = (0..arguments.jobs)
         .map(|_| Isolated::new(lineup, &arguments.mask, arguments.timeout))
@@ -196,6 +227,7 @@ fn run(
         stop: &stop,
         first_cut: None,
         found: None,
+        findings,
     };
     // No mutants, so that a seed alone is a case.
     let strategy = Strategy::generate(scope);
@@ -219,6 +251,13 @@ fn run(
 }
 
 impl Row {
+    /// The heading of the table, for rows with these seeds.
+    fn heading(&self) -> String {
+        let seeds = self.campaigns.iter().map(|campaign| campaign.seed);
+        let seeds: String = seeds.map(|seed| format!(" seed {seed} |")).collect();
+        format!("| bug | classes |{seeds} median | a case |")
+    }
+
     /// The row of the table: the bug, its classes, executions by seed, their median, and the seed of a case that shows it.
     fn markdown(&self) -> String {
         let mut classes: Vec<String> = self.classes.iter().map(u8::to_string).collect();
@@ -253,44 +292,34 @@ impl Row {
 /// The line in front of the table.
 const MARK: &str = "<!-- switchback planted -->";
 
-/// Puts a row into the table of a file, in the order of the bugs.
-fn update(file: &Path, row: &Row) -> anyhow::Result<()> {
+/// Puts the row of a bug into the table after a mark in a file, in the order of the bugs.
+fn update(file: &Path, mark: &str, bug: &str, heading: &str, row: &str) -> anyhow::Result<()> {
     let name = || file.display().to_string();
     let text = fs::read_to_string(file).with_context(name)?;
     let (before, rest) = text
-        .split_once(MARK)
-        .with_context(|| format!("{}: there is no line {MARK}", name()))?;
+        .split_once(mark)
+        .with_context(|| format!("{}: there is no line {mark}", name()))?;
     let lines: Vec<&str> = rest.trim_start().lines().collect();
     let end = lines.iter().position(|line| !line.starts_with('|'));
     let (table, after) = lines.split_at(end.unwrap_or(lines.len()));
-    let bug = |line: &str| line.split('|').nth(1).unwrap_or_default().trim().to_owned();
+    let of = |line: &str| line.split('|').nth(1).unwrap_or_default().trim().to_owned();
     let mut rows: BTreeMap<String, String> = table
         .iter()
         .skip(2)
-        .map(|line| (bug(line), format!("{line}\n")))
+        .map(|line| (of(line), format!("{line}\n")))
         .collect();
-    rows.remove(row.bug);
-    let new = row.markdown();
+    rows.remove(bug);
     let cells = |row: &str| row.matches('|').count();
-    if let Some((other, _)) = rows.iter().find(|(_, old)| cells(old) != cells(&new)) {
+    if let Some((other, _)) = rows.iter().find(|(_, old)| cells(old) != cells(row)) {
         bail!(
-            "{}: the row of {other} is not of {} campaigns",
+            "{}: the row of {other} has not the {} columns of that of {bug}",
             name(),
-            row.campaigns.len()
+            cells(row) - 1
         );
     }
-    rows.insert(row.bug.to_owned(), new);
-
-    let seeds = row.campaigns.iter().map(|campaign| campaign.seed);
-    let mut out = format!("{before}{MARK}\n\n| bug | classes |");
-    for seed in seeds.clone() {
-        let _ = write!(out, " seed {seed} |");
-    }
-    out += " median | a case |\n|---|---|";
-    for _ in seeds {
-        out += "---|";
-    }
-    out += "---|---|\n";
+    rows.insert(bug.to_owned(), row.to_owned());
+    let rule = "---|".repeat(cells(heading) - 1);
+    let mut out = format!("{before}{mark}\n\n{heading}\n|{rule}\n");
     // Those that are no more go.
     for (_, bug) in engines::planted() {
         out += rows.get(bug.name).map_or("", String::as_str);
@@ -320,7 +349,12 @@ mod tests {
             bug,
             classes: &[3],
             campaigns: (1..).zip(executions).map(campaign).collect(),
+            test: None,
         }
+    }
+
+    fn update(file: &Path, row: &Row) -> anyhow::Result<()> {
+        super::update(file, MARK, row.bug, &row.heading(), &row.markdown())
     }
 
     #[test]

@@ -140,7 +140,7 @@ impl Search {
 
     /// A judge under whom the module shows something: with traces if it does so
     /// with them, and with the quicker bound on instructions if that suffices.
-    fn judge(&self, path: &Path, wasm: &[u8]) -> anyhow::Result<IsolatedJudge> {
+    pub fn judge(&self, path: &Path, wasm: &[u8]) -> anyhow::Result<IsolatedJudge> {
         for (mode, instructions) in [
             (Mode::Traced, Some(INSTRUCTIONS)),
             (Mode::Untraced, Some(INSTRUCTIONS)),
@@ -163,6 +163,11 @@ impl Search {
             "{}: the engines agree, so there is nothing to reduce",
             path.display()
         )
+    }
+
+    /// Whether the module shows anything, alone in a new process.
+    pub fn shows(&self, wasm: &[u8]) -> bool {
+        self.judge(Path::new(""), wasm).is_ok()
     }
 
     /// Runs a reduction with a progress line.

@@ -9,8 +9,8 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use switchback::engines::DEFAULT;
-use switchback::fuzzing::ScriptRunner;
-use switchback::reduce::{Judge, Reduced};
+use switchback::fuzzing::{SCRIPT, ScriptRunner};
+use switchback::reduce::{Judge, Reduced, marked};
 use switchback::wast::{CONFIGURATION, Host};
 
 /// Make a test of a finding: a small script that fails until the bug is mended.
@@ -54,23 +54,34 @@ pub fn main(mut arguments: Arguments) -> anyhow::Result<Finding> {
     if path.exists() {
         bail!("{}: there is a test of this name already", path.display());
     }
-    let (host, reduced) = search.as_script(file, &wasm)?;
-    let lineup = &search.lineup;
-    let settings = lineup.settings();
-    let runner = ScriptRunner::new(&lineup.engines, &lineup.config, &settings, host)?;
-    let script = runner
-        .script(&reduced.wasm)
-        .map_err(|error| anyhow!("{}: {error}", file.display()))?;
-    let mut seats = lineup.seats()?;
-    let reference = seats.pop().context("the reference")?;
-    let script = format!(
-        "{}{script}",
-        heading(&reduced, host, &seats, label(reference))
-    );
     fs::create_dir_all(&arguments.out).with_context(|| arguments.out.display().to_string())?;
-    fs::write(&path, &script).with_context(|| path.display().to_string())?;
-    output::text(&script)?;
-    show(&path, &reduced, search, &seats)
+    let test = search.test(file, &wasm, &path)?;
+    output::text(&test.text)?;
+    if matches!(test.ended, Ended::Refused) {
+        return Ok(Finding::Error);
+    }
+    anstream::eprintln!(
+        "{}: {} instructions, {}: {}\n\
+         Show it again:    switchback {}\n\
+         When it is mended: `cargo test --test agreement` runs it on every engine, and it passes.",
+        path.display(),
+        test.reduced.after.instructions,
+        match test.ended {
+            Ended::Hung => "it does not end now",
+            // Status 1 says that assertions failed; so does a crash.
+            _ => "it fails now, as it should",
+        },
+        test.reduced.signature,
+        search.run_script(&path)?.join(" ")
+    );
+    Ok(Finding::Nothing)
+}
+
+/// A finding as a script, and how the script ended when it was run.
+pub struct Test {
+    pub text: String,
+    pub reduced: Reduced,
+    ended: Ended,
 }
 
 /// An engine with what is said of its configuration.
@@ -92,7 +103,7 @@ fn heading(reduced: &Reduced, host: Host, seats: &[Seat<'_>], reference: String)
         .find(|(name, _)| engine.is_some_and(|e| e == name));
     let engine = seat.map_or("an engine".to_owned(), |seat| label(*seat));
     let what = match (reduced.signature.kind.as_str(), &reduced.signature.at) {
-        ("script", Some(at)) => format!("fails: {at}"),
+        (SCRIPT, Some(at)) => format!("fails: {at}"),
         (kind, Some(at)) => format!("ends in a {kind}: {at}"),
         (kind, None) => format!("ends in a {kind}"),
     };
@@ -114,61 +125,97 @@ fn heading(reduced: &Reduced, host: Host, seats: &[Seat<'_>], reference: String)
     text
 }
 
-/// Shows that the script fails now, and says what to do.
-fn show(
-    path: &Path,
-    reduced: &Reduced,
-    search: &Search,
-    seats: &[Seat<'_>],
-) -> anyhow::Result<Finding> {
-    let mut command: Vec<OsString> = vec!["wast".into()];
-    for (engine, config) in seats {
-        command.extend(["--engine".into(), engine.into()]);
-        if let Some(config) = config {
-            command.extend(["--config".into(), config.into()]);
-        }
-    }
-    if let Some(plant) = &search.lineup.plant {
-        command.extend(["--plant".into(), plant.into()]);
-    }
-    command.extend(["--".into(), path.into()]);
-    let status = match run_child(&command, search.timeout)? {
-        Ended::Done { .. } => bail!("{}: the script passes, which it should not", path.display()),
-        Ended::Refused => return Ok(Finding::Error),
-        // Status 1 says that assertions failed; so do a crash and a hang.
-        Ended::Died { .. } => "it fails now, as it should",
-        Ended::Hung => "it does not end now",
-    };
-    let words: Vec<_> = command.iter().map(|word| word.to_string_lossy()).collect();
-    anstream::eprintln!(
-        "{}: {} instructions, {status}: {}\n\
-         Show it again:    switchback {}\n\
-         When it is mended: `cargo test --test agreement` runs it on every engine, and it passes.",
-        path.display(),
-        reduced.after.instructions,
-        reduced.signature,
-        words.join(" ")
-    );
-    Ok(Finding::Nothing)
-}
-
 impl Search {
-    /// Reduces a module to a script that an engine fails, with the host in the script if that shows the bug.
+    /// Reduces a module to a script, writes that to `path` and sees that it fails.
+    pub fn test(&self, file: &Path, wasm: &[u8], path: &Path) -> anyhow::Result<Test> {
+        let (host, reduced) = self.as_script(file, wasm)?;
+        let lineup = &self.lineup;
+        let settings = lineup.settings();
+        let runner = ScriptRunner::new(&lineup.engines, &lineup.config, &settings, host)?;
+        let whole = runner
+            .script(&reduced.wasm)
+            .map_err(|error| anyhow!("{}: {error}", file.display()))?
+            .text();
+        let finding = self.of_scripts(host).report(&reduced.wasm)?.finding;
+        let short = finding.filter(|f| f.signature.kind.as_str() == SCRIPT);
+        let mut seats = lineup.seats()?;
+        let reference = seats.pop().context("the reference")?;
+        let heading = heading(&reduced, host, &seats, label(reference));
+        for script in short.map(|finding| finding.text).into_iter().chain([whole]) {
+            let text = format!("{heading}{script}");
+            fs::write(path, &text).with_context(|| path.display().to_string())?;
+            let command: Vec<_> = self
+                .run_script(path)?
+                .into_iter()
+                .map(OsString::from)
+                .collect();
+            let ended = run_child(&command, self.timeout)?;
+            // What depends on where things lie in memory may need all of it.
+            if !matches!(ended, Ended::Done { .. }) {
+                return Ok(Test {
+                    text,
+                    reduced,
+                    ended,
+                });
+            }
+        }
+        bail!("{}: the script passes, which it should not", path.display())
+    }
+
+    /// The command that runs a script on the engines under test.
+    pub fn run_script(&self, path: &Path) -> anyhow::Result<Vec<String>> {
+        let mut command = vec!["wast".to_owned()];
+        let mut seats = self.lineup.seats()?;
+        seats.pop();
+        for (engine, config) in seats {
+            command.extend(["--engine", engine].map(str::to_owned));
+            if let Some(config) = config {
+                command.extend(["--config", config].map(str::to_owned));
+            }
+        }
+        if let Some(plant) = &self.lineup.plant {
+            command.extend(["--plant", plant].map(str::to_owned));
+        }
+        command.extend(["--".to_owned(), path.display().to_string()]);
+        Ok(command)
+    }
+
+    /// Reduces a module to a script that an engine fails, with the host in the script if that shows the bug. Where only a trace
+    /// shows it, marks are put into what `reduce` leaves of the module, or else into the module itself.
     fn as_script(&self, path: &Path, wasm: &[u8]) -> anyhow::Result<(Host, Reduced)> {
-        for host in [Host::InScript, Host::Standard] {
-            let mut judge = IsolatedJudge {
-                isolated: self.isolated(),
-                mode: Mode::Script(host),
-            };
+        let hosts = [Host::InScript, Host::Standard];
+        for host in hosts {
+            let mut judge = self.of_scripts(host);
             if judge.judge(wasm)?.is_some() {
                 return Ok((host, self.run(path, wasm, &mut judge)?));
             }
         }
+        if let Ok(mut judge) = self.judge(path, wasm) {
+            let traced = self.run(path, wasm, &mut judge)?;
+            for module in [&traced.wasm[..], wasm] {
+                for host in hosts {
+                    let mut judge = self.of_scripts(host);
+                    let Some(marked) = marked(module, &mut judge)? else {
+                        continue;
+                    };
+                    let reduced = self.run(path, &marked, &mut judge)?;
+                    let before = traced.before;
+                    return Ok((host, Reduced { before, ..reduced }));
+                }
+            }
+        }
         bail!(
-            "{}: no engine fails a script of it: either all agree, or only traces differ, which `switchback reduce{}` \
-             keeps",
+            "{}: no engine fails a script of it: either all agree, or only traces differ, in what no state shows; \
+             `switchback reduce{}` keeps that",
             path.display(),
             self.lineup.options()
         )
+    }
+
+    fn of_scripts(&self, host: Host) -> IsolatedJudge {
+        IsolatedJudge {
+            isolated: self.isolated(),
+            mode: Mode::Script(host),
+        }
     }
 }

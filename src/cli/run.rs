@@ -5,7 +5,8 @@ use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use std::fmt::Write;
 use std::path::PathBuf;
-use switchback::engines::{self, ExportKind, Interface, Settings};
+use switchback::engines::{self, Engine, ExportKind, Interface, Settings};
+use switchback::fuzzing::{INSTRUCTION_BOUND, out_of_instructions};
 use switchback::observe::{Observation, State, Value, observe, observe_call};
 use wasmparser::ValType;
 
@@ -13,7 +14,8 @@ use wasmparser::ValType;
 ///
 /// The exported functions without parameters are called in export order, or,
 /// with --invoke, the one export. Traps and exceptions are shown like results:
-/// the exit status is 0 whenever the module could be run.
+/// the exit status is 0 whenever the module could be run, and 2 if it came to
+/// no end within --max-instructions.
 #[derive(Args)]
 pub struct Arguments {
     /// The module, in the binary or the text format.
@@ -37,6 +39,10 @@ pub struct Arguments {
     /// Put this planted bug into the engine.
     #[arg(long, value_name = "NAME")]
     plant: Option<String>,
+    /// Give up after so many instructions of the whole run; 0 sets no bound. An engine that cannot count them runs
+    /// what the oracle has brought to an end.
+    #[arg(long, value_name = "N", default_value_t = INSTRUCTION_BOUND)]
+    max_instructions: u64,
 }
 
 /// The first engine of the registry: the one under test.
@@ -50,23 +56,52 @@ pub fn main(arguments: Arguments) -> anyhow::Result<Finding> {
     // An engine without axes has its default all the same.
     let given = Some(&arguments.config).filter(|config| *config != engines::DEFAULT);
     let mut configurations = engines::configurations(&[registration], given.as_slice())?;
+    let bound = Some(arguments.max_instructions).filter(|bound| *bound > 0);
+    let pilot = engines::REGISTRY.last().context("an engine that counts")?;
+    let counts = registration.name == pilot.name;
     let settings = Settings {
         trace: arguments.trace || arguments.json,
+        instructions: bound.filter(|_| counts),
         configuration: configurations.pop().flatten().unwrap_or_default(),
         plant: arguments.plant,
         ..Settings::default()
     };
     engines::check_plant(settings.plant.as_deref(), &[&arguments.engine])?;
     let engine = engines::create(&arguments.engine, &settings)?;
-    let observation = match &arguments.invoke {
-        None => observe(engine.as_ref(), &wasm),
+    let call = match &arguments.invoke {
+        None => None,
         Some(invoke) => {
             let (name, given) = invoke.split_first().context("--invoke needs a name")?;
             let place = || arguments.file.display().to_string();
             let values = parse_arguments(&wasm, name, given).with_context(place)?;
-            observe_call(engine.as_ref(), &wasm, name, &values)
+            Some((name, values))
         }
     };
+    let run = |engine: &dyn Engine| match &call {
+        None => observe(engine, &wasm),
+        Some((name, values)) => observe_call(engine, &wasm, name, values),
+    };
+    let endless = || {
+        anyhow!(
+            "{}: no end within {} instructions (--max-instructions sets another bound, 0 none)",
+            arguments.file.display(),
+            arguments.max_instructions
+        )
+    };
+    if let Some(bound) = bound.filter(|_| !counts) {
+        let settings = Settings {
+            instructions: Some(bound),
+            ..Settings::default()
+        };
+        let ahead = run(engines::create(pilot.name, &settings)?.as_ref());
+        if out_of_instructions(&ahead).is_some() {
+            return Err(endless());
+        }
+    }
+    let observation = run(engine.as_ref());
+    if counts && out_of_instructions(&observation).is_some() {
+        return Err(endless());
+    }
     let instantiation = &observation.instantiation;
     if let Some(error) = input::unsuitable(&arguments.file, &observation.engine, instantiation) {
         return Err(error);

@@ -126,7 +126,7 @@ pub struct Compared {
 
 /// The number of instructions after which the reference gives a case up. The
 /// engines under test cannot be stopped, so they do not run such a case.
-pub(crate) const INSTRUCTION_BOUND: u64 = 20_000_000;
+pub const INSTRUCTION_BOUND: u64 = 20_000_000;
 
 impl CaseRunner {
     /// Sets up the engines of [`engines::names`]. Of `settings`, only a planted bug
@@ -439,7 +439,7 @@ impl CaseRunner {
 }
 
 /// The message of the outcome that says that the reference gave up.
-fn out_of_instructions(observation: &Observation) -> Option<String> {
+pub fn out_of_instructions(observation: &Observation) -> Option<String> {
     let calls = observation.calls.iter().map(|call| &call.outcome);
     [&observation.instantiation]
         .into_iter()

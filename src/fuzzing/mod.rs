@@ -28,9 +28,9 @@ pub use behaviour::Behaviour;
 pub use campaign::{
     Executor, Found, InProcess, Limits, Lost, Progress, campaign, case_seed, caught,
 };
-pub(crate) use case::INSTRUCTION_BOUND;
 pub use case::{
-    CaseReport, CaseRunner, Compared, Finding, Nanoseconds, Stages, case_module, is_traced,
+    CaseReport, CaseRunner, Compared, Finding, INSTRUCTION_BOUND, Nanoseconds, Stages, case_module,
+    is_traced, out_of_instructions,
 };
 pub use corpus::{Origin, Share as MutantShare, Strategy};
 pub(crate) use crossing::crossings;
@@ -39,6 +39,8 @@ pub use instruction::Instruction;
 pub use lineup::DRAWN;
 pub use linkage::Linkage;
 pub use operator::ProposalCount;
-pub use script::ScriptRunner;
+pub use script::{SCRIPT, ScriptRunner};
 pub use summary::{Executed, LeafCoverage, OutcomeCount, Share, Summary};
+#[cfg(feature = "wasmtime")]
+pub use target::wasmtime;
 pub use target::{compile, configs, cross_over, differential, mutate, oracle, oracle_bytes, wasmi};

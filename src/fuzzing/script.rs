@@ -4,7 +4,7 @@ use super::case::{CaseReport, Finding};
 use crate::engines::{self, Engine, INSTRUCTIONS, Settings, SetupError};
 use crate::observe::{Outcome, observe};
 use crate::report::Signature;
-use crate::wast::{CaseScriptError, Host, case_script, run_script};
+use crate::wast::{CaseScript, CaseScriptError, Host, run_script};
 
 /// The engines, set up to run cases as scripts: without traces, as scripts run anywhere.
 pub struct ScriptRunner {
@@ -12,6 +12,9 @@ pub struct ScriptRunner {
     reference: Box<dyn Engine>,
     host: Host,
 }
+
+/// The kind of findings that are failures of scripts.
+pub const SCRIPT: &str = "script";
 
 /// The number of instructions after which the reference gives a case up.
 const INSTRUCTION_BOUND: u64 = 1_000_000;
@@ -55,18 +58,19 @@ impl ScriptRunner {
     /// # Errors
     ///
     /// [`CaseScriptError`], if there is none: also where the reference shows something else with this host.
-    pub fn script(&self, wasm: &[u8]) -> Result<String, CaseScriptError> {
+    pub fn script(&self, wasm: &[u8]) -> Result<CaseScript, CaseScriptError> {
         let observation = observe(self.reference.as_ref(), wasm);
-        let text = case_script(wasm, &observation, self.host)?;
-        match self.failure(self.reference.as_ref(), true, &text) {
-            None => Ok(text),
-            Some(failure) => Err(CaseScriptError::Outcome(format!(
+        let script = CaseScript::new(wasm, &observation, self.host)?;
+        match failures(self.reference.as_ref(), true, &script.text()).first() {
+            None => Ok(script),
+            Some((_, failure)) => Err(CaseScriptError::Outcome(format!(
                 "the script fails on the reference itself: {failure}"
             ))),
         }
     }
 
-    /// Runs a case as a script. It is a finding if an engine under test fails it; a case that is no script is none.
+    /// Runs a case as a script. It is a finding if an engine under test fails it; a case that is no script is none. The finding's
+    /// text is the script with no more assertions on the state than it needs to fail.
     ///
     /// # Panics
     ///
@@ -79,44 +83,56 @@ impl ScriptRunner {
         let Ok(script) = self.script(wasm) else {
             return report;
         };
-        let failure = |engine: &dyn Engine| self.failure(engine, false, &script);
+        let text = script.text();
         let failed = self.under_test.iter().find_map(|engine| {
-            let engine = engine.as_ref();
-            Some((engine.name(), failure(engine)?))
+            let failures = failures(engine.as_ref(), false, &text);
+            let (line, message) = failures.into_iter().next()?;
+            Some((engine.as_ref(), line, message))
         });
-        report.finding = failed.map(|(engine, text)| {
-            let mut signature = Signature::other("script", Some(class(&text)));
-            signature.engines = vec![engine.to_owned(), self.reference.name().to_owned()];
+        report.finding = failed.map(|(engine, line, message)| {
+            let mut signature = Signature::other(SCRIPT, Some(&class(&message)));
+            signature.engines = vec![engine.name().to_owned(), self.reference.name().to_owned()];
+            // The assertions on the state are the last lines.
+            let state = text.lines().count() - script.observers();
+            let short = script.observed_by(|observer| state + observer + 1 == line);
+            let suffices = !failures(engine, false, &short).is_empty();
+            let text = if suffices { short } else { text.clone() };
             Finding { signature, text }
         });
         report
     }
-
-    /// The first directive of a script that fails on an engine. A limit that the engine reaches is no failure.
-    fn failure(&self, engine: &dyn Engine, is_reference: bool, script: &str) -> Option<String> {
-        let result = match run_script("case", script, engine) {
-            Ok(result) => result,
-            Err(error) => return Some(error.to_string()),
-        };
-        let exhausted = |what: &str| {
-            let what = what.to_owned();
-            Outcome::Exhausted { what }.to_string()
-        };
-        let limit = exhausted("");
-        let bound = exhausted(INSTRUCTIONS);
-        let counts = |message: &&String| {
-            !message.contains(&limit) || (is_reference && message.contains(&bound))
-        };
-        let mut messages = result.failures.iter().map(|failure| &failure.message);
-        messages.find(counts).cloned()
-    }
 }
 
-/// What remains the same of a failure when the case is reduced: not which result differs, and not its value.
-fn class(failure: &str) -> &str {
-    match failure.find("result ") {
-        Some(end) => failure[..end].trim_end_matches([' ', ':']),
-        None => failure,
+/// The directives of a script that fail on an engine, by their lines. A limit that the engine reaches is no failure.
+fn failures(engine: &dyn Engine, is_reference: bool, script: &str) -> Vec<(usize, String)> {
+    let result = match run_script("case", script, engine) {
+        Ok(result) => result,
+        Err(error) => return vec![(0, error.to_string())],
+    };
+    let exhausted = |what: &str| {
+        let what = what.to_owned();
+        Outcome::Exhausted { what }.to_string()
+    };
+    let limit = exhausted("");
+    let bound = exhausted(INSTRUCTIONS);
+    let counts =
+        |message: &str| !message.contains(&limit) || (is_reference && message.contains(&bound));
+    let failures = result.failures.into_iter();
+    let failures = failures.filter(|failure| counts(&failure.message));
+    failures.map(|f| (f.line, f.message)).collect()
+}
+
+/// What remains the same of a failure when the case is reduced: the directive and, if a call ended in another way, in which.
+/// Not which result differs, and not its value; nor which trap it was, since memory that is used after it was freed leads to
+/// one now and to another then.
+fn class(failure: &str) -> String {
+    let (directive, what) = failure.split_once(": ").unwrap_or((failure, ""));
+    match what.split_once(", got: ") {
+        Some((_, outcome)) => {
+            let end = outcome.find([' ', ':', ',']).unwrap_or(outcome.len());
+            format!("{directive}: {}", &outcome[..end])
+        }
+        None => directive.to_owned(),
     }
 }
 
@@ -130,8 +146,10 @@ mod tests {
             class("assert_return: result 3: expected I32(1), got i32 2"),
             "assert_return"
         );
-        let other = "assert_return: expected a return, got: trapped: unreachable";
-        assert_eq!(class(other), other);
+        assert_eq!(
+            class("assert_return: expected a return, got: trapped: unreachable"),
+            "assert_return: trapped"
+        );
     }
 
     #[test]
@@ -143,7 +161,11 @@ mod tests {
             |seed| crate::generate::generate(seed, &crate::generate::Config::default()).wasm;
         // Not every case can be told as a script.
         let scripts = (0..8).filter_map(|seed| runner.script(&generate(seed)).ok());
-        assert!(scripts.into_iter().any(|s| s.contains("(assert_return")));
+        assert!(
+            scripts
+                .into_iter()
+                .any(|s| s.text().contains("(assert_return"))
+        );
         for seed in 0..8 {
             assert_eq!(runner.run(&generate(seed)).finding, None, "seed {seed}");
         }

@@ -14,6 +14,8 @@ thread_local! {
     static DEFAULT: OnceCell<CaseRunner> = const { OnceCell::new() };
     static CONFIGS: OnceCell<CaseRunner> = const { OnceCell::new() };
     static WASMI: OnceCell<CaseRunner> = const { OnceCell::new() };
+    #[cfg(feature = "wasmtime")]
+    static WASMTIME: OnceCell<CaseRunner> = const { OnceCell::new() };
     static ENGINES: Pool = Pool::default();
     static STATS: Option<Stats> = Stats::asked_for();
     static ORACLE: OnceCell<Box<dyn Engine>> = const { OnceCell::new() };
@@ -92,6 +94,16 @@ pub fn configs(bytes: &[u8]) -> bool {
 /// With the report, if the engines differ; and if an engine panics.
 pub fn wasmi(bytes: &[u8]) -> bool {
     compared(&WASMI, &["oracle", "wasmi"], bytes)
+}
+
+/// As [`differential`], on the compiling engine, Wasmtime and the oracle, with modules of all that Wasmtime can do.
+///
+/// # Panics
+///
+/// With the report, if the engines differ; and if an engine panics.
+#[cfg(feature = "wasmtime")]
+pub fn wasmtime(bytes: &[u8]) -> bool {
+    compared(&WASMTIME, &["compiled", "wasmtime", "oracle"], bytes)
 }
 
 fn compared(

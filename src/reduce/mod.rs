@@ -10,12 +10,14 @@
 
 pub(crate) mod body;
 mod items;
+mod marks;
 mod measure;
 pub(crate) mod module;
 mod operators;
 mod plan;
 mod state;
 
+pub use marks::marked;
 pub use measure::Measure;
 
 use crate::fuzzing::Lost;

@@ -10,7 +10,8 @@ use wasm_encoder::{
 };
 use wasmparser::{
     Data, DataKind, Element, ElementItems, ElementKind, Export, FunctionBody, Global, Import,
-    MemoryType, Parser, Payload, RecGroup, Table, TagType, TypeRef, Validator, WasmFeatures,
+    MemoryType, Parser, Payload, RecGroup, SubType, Table, TagType, TypeRef, Validator,
+    WasmFeatures,
 };
 
 /// Checks that a module is valid under all proposals; which of them an engine has is the engine's to say.
@@ -58,6 +59,19 @@ pub(crate) struct Module<'a> {
     pub(crate) bodies: Vec<FunctionBody<'a>>,
     /// The module in the section of [`linked`].
     provider: Option<&'a [u8]>,
+    /// What comes last in each index space.
+    pub(super) added: Added,
+}
+
+/// Items that a module did not have. Nothing can be taken out while they are there.
+#[derive(Clone, Default)]
+pub(super) struct Added {
+    pub(super) types: Vec<wasm_encoder::FuncType>,
+    /// Functions, with the indices of their types.
+    pub(super) functions: Vec<(u32, wasm_encoder::Function)>,
+    pub(super) globals: Vec<(wasm_encoder::GlobalType, wasm_encoder::ConstExpr)>,
+    /// Functions that are exported, by name.
+    pub(super) exports: Vec<(String, u32)>,
 }
 
 /// What cannot be encoded: something refers to what was taken out.
@@ -102,6 +116,35 @@ impl<'a> Module<'a> {
         self.imports.iter().filter(of).count() as u32
     }
 
+    /// The types, in the order of their indices.
+    pub(super) fn types(&self) -> impl Iterator<Item = &SubType> {
+        self.groups.iter().flat_map(RecGroup::types)
+    }
+
+    /// The type of each function.
+    pub(super) fn function_types(&self) -> impl Iterator<Item = u32> {
+        let imported = self.imports.iter().filter_map(|import| match import.ty {
+            TypeRef::Func(ty) | TypeRef::FuncExact(ty) => Some(ty),
+            _ => None,
+        });
+        imported.chain(self.functions.iter().copied())
+    }
+
+    /// The type of each tag.
+    pub(super) fn tag_types(&self) -> impl Iterator<Item = u32> {
+        let imported = self.imports.iter().filter_map(|import| match import.ty {
+            TypeRef::Tag(ty) => Some(ty.func_type_idx),
+            _ => None,
+        });
+        let defined = self.tags.iter().map(|tag| tag.func_type_idx);
+        imported.chain(defined)
+    }
+
+    /// The number of globals.
+    pub(super) fn globals(&self) -> u32 {
+        self.imported(Space::Global) + self.globals.len() as u32
+    }
+
     /// The binary of the module without these items; nothing, if one of them is still in use.
     pub(crate) fn encode(&self, removed: &BTreeSet<Item>) -> Option<Vec<u8>> {
         self.try_encode(removed).ok()
@@ -125,6 +168,9 @@ impl<'a> Module<'a> {
                 _ => types.ty().rec(kept),
             }
         }
+        for ty in &self.added.types {
+            types.ty().func_type(ty);
+        }
         let mut imports = ImportSection::new();
         for (item, import) in self.import_items() {
             if !removed.contains(&item) {
@@ -136,6 +182,10 @@ impl<'a> Module<'a> {
         for (ty, body) in self.kept(Space::Function, &self.functions, removed, &self.bodies) {
             functions.function(r.type_index(*ty)?);
             r.parse_function_body(&mut code, body.clone())?;
+        }
+        for (ty, body) in &self.added.functions {
+            functions.function(*ty);
+            code.function(body);
         }
         let mut tables = TableSection::new();
         for table in self.kept_of(Space::Table, &self.tables, removed) {
@@ -153,9 +203,15 @@ impl<'a> Module<'a> {
         for global in self.kept_of(Space::Global, &self.globals, removed) {
             r.parse_global(&mut globals, global.clone())?;
         }
+        for (ty, value) in &self.added.globals {
+            globals.global(*ty, value);
+        }
         let mut exports = ExportSection::new();
         for export in &self.exports {
             r.parse_export(&mut exports, *export)?;
+        }
+        for (name, function) in &self.added.exports {
+            exports.export(name, wasm_encoder::ExportKind::Func, *function);
         }
         let start = self
             .start

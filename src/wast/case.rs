@@ -1,11 +1,14 @@
 //! A case as a script: the module, whatever it imports, and assertions that say what the reference showed.
 
-use crate::engines::{ExportKind, Import, Interface, STANDARD_HOST};
+use super::host::host_modules;
+use super::layout::laid_out;
+use super::observers::{GLOBAL, MEMORY, Observer, TABLE, observers};
+use crate::engines::{ExportKind, Interface};
 use crate::linked::{self, Provider};
-use crate::observe::{Memory, Observation, Outcome, State, Value};
+use crate::observe::{Observation, Outcome, Value};
 use std::collections::BTreeSet;
 use std::fmt::Write;
-use wasmparser::{FuncType, Parser, Payload, TypeRef, ValType};
+use wasmparser::{FuncType, Parser, Payload, TypeRef};
 
 /// Who provides what a module imports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,63 +39,123 @@ pub enum CaseScriptError {
     },
 }
 
-/// Most words of a memory and elements of a table that are asserted.
-const MOST: usize = 8;
+/// The script of a case: the module, after its provider if it has one and whatever else it imports, then one assertion for each
+/// call, then the state at the end as far as functions that are added to the modules can look at it.
+#[derive(Debug)]
+pub struct CaseScript {
+    provider: Option<Observed>,
+    main: Observed,
+    /// The assertions on calls.
+    calls: Vec<String>,
+    /// With what the instantiation of the module traps, if it does.
+    trap: Option<&'static str>,
+}
 
-/// Writes the script of a case: the module, after its provider if it has one, then one assertion for each call of `observation`,
-/// then the state at the end as far as functions that are added to the modules can look at it.
-///
-/// # Errors
-///
-/// [`CaseScriptError`], if a part of it cannot be said in a script.
-pub fn case_script(
-    wasm: &[u8],
-    observation: &Observation,
-    host: Host,
-) -> Result<String, CaseScriptError> {
-    let provider = Provider::of(wasm).map_err(|error| module_error(&error))?;
-    let provider = provider.map(|p| Part::read(p.wasm, host)).transpose()?;
-    let main = Part::read(&linked::unlinked(wasm), host)?;
+/// A module of the script with what stands before it, and what looks at its state.
+#[derive(Debug)]
+struct Observed {
+    host: String,
+    part: Part,
+    observers: Vec<Observer>,
+}
 
-    let mut script = String::new();
-    let mut asserted = String::new();
-    if let Some(provider) = &provider {
-        script += &provider.host(None)?;
-        // What both share is looked at in the main module.
-        let shared = provider.shared_with(&main);
-        let observers = observers(observation.linked.as_ref(), provider, &shared);
-        script += &provider.definition(&format!(" ${}", linked::MODULE), &observers);
-        script += &format!(
-            "(register {} ${})\n",
-            quoted(linked::MODULE),
-            linked::MODULE
-        );
-        let instance = format!("${} ", linked::MODULE);
-        asserted += &assertions(&instance, &observers);
+impl CaseScript {
+    /// Writes the script of a case.
+    ///
+    /// # Errors
+    ///
+    /// [`CaseScriptError`], if a part of it cannot be said in a script.
+    pub fn new(
+        wasm: &[u8],
+        observation: &Observation,
+        host: Host,
+    ) -> Result<CaseScript, CaseScriptError> {
+        let provider = Provider::of(wasm).map_err(|error| module_error(&error))?;
+        let provider = provider.map(|p| Part::read(p.wasm, host)).transpose()?;
+        let main = Part::read(&linked::unlinked(wasm), host)?;
+        let trap = match &observation.instantiation {
+            Outcome::Returned { .. } => None,
+            Outcome::Trapped { trap, .. } => Some(trap.text()),
+            other => return Err(CaseScriptError::Outcome(other.to_string())),
+        };
+        let calls = observation.calls.iter();
+        let calls = calls.map(|call| assertion(&call.export, &call.outcome));
+        Ok(CaseScript {
+            main: Observed {
+                host: main.host(provider.is_some().then_some(linked::MODULE))?,
+                observers: observers(observation.state.as_ref(), &main, &BTreeSet::new()),
+                part: main.clone(),
+            },
+            provider: match provider {
+                Some(part) => Some(Observed {
+                    host: part.host(None)?,
+                    // What both share is looked at in the main module.
+                    observers: observers(
+                        observation.linked.as_ref(),
+                        &part,
+                        &part.shared_with(&main),
+                    ),
+                    part,
+                }),
+                None => None,
+            },
+            calls: calls.collect::<Result<_, _>>()?,
+            trap,
+        })
     }
-    script += &main.host(provider.is_some().then_some(linked::MODULE))?;
-    match &observation.instantiation {
-        Outcome::Returned { .. } => {}
-        Outcome::Trapped { trap, .. } => {
-            let module = main.definition("", &[]);
-            let module = module.trim_end();
-            script += &format!("(assert_trap\n{module}\n  {:?})\n", trap.text());
-            return Ok(script);
+
+    /// The number of functions that look at the state.
+    pub fn observers(&self) -> usize {
+        let of_provider = self.provider.as_ref().map(|p| p.observers.len());
+        match self.trap {
+            Some(_) => 0,
+            None => self.main.observers.len() + of_provider.unwrap_or_default(),
         }
-        other => return Err(CaseScriptError::Outcome(other.to_string())),
     }
-    let observers = observers(observation.state.as_ref(), &main, &BTreeSet::new());
-    script += &main.definition("", &observers);
-    for call in &observation.calls {
-        let assertion = assertion(&call.export, &call.outcome)?;
-        script += &format!("{assertion}\n");
+
+    /// The script with everything that it asserts. The last lines are the assertions on the state, one for each observer.
+    pub fn text(&self) -> String {
+        self.observed_by(|_| true)
     }
-    Ok(script + &assertions("", &observers) + &asserted)
+
+    /// The script with some of the observers only.
+    pub fn observed_by(&self, kept: impl Fn(usize) -> bool) -> String {
+        let of_main = self.main.observers.len();
+        let mut script = String::new();
+        let mut asserted = String::new();
+        if let Some(provider) = &self.provider {
+            let observers = provider.kept(|index| self.trap.is_none() && kept(of_main + index));
+            script += &provider.host;
+            let name = format!("${}", linked::MODULE);
+            script += &provider.part.definition(&format!(" {name}"), &observers);
+            script += &format!("(register {} {name})\n", quoted(linked::MODULE));
+            asserted = assertions(&format!("{name} "), &observers);
+        }
+        script += &self.main.host;
+        if let Some(trap) = self.trap {
+            let module = self.main.part.definition("", &[]);
+            return script + &format!("(assert_trap\n{}\n  {trap:?})\n", module.trim_end());
+        }
+        let observers = self.main.kept(kept);
+        script += &self.main.part.definition("", &observers);
+        for call in &self.calls {
+            script += &format!("{call}\n");
+        }
+        script + &assertions("", &observers) + &asserted
+    }
+}
+
+impl Observed {
+    fn kept(&self, kept: impl Fn(usize) -> bool) -> Vec<&Observer> {
+        let observers = self.observers.iter().enumerate();
+        let observers = observers.filter(|(index, _)| kept(*index));
+        observers.map(|(_, observer)| observer).collect()
+    }
 }
 
 /// That the observers return what was observed. `instance` is the name of theirs, followed by a space.
-fn assertions(instance: &str, observers: &[Observer]) -> String {
-    let assertion = |observer: &Observer| {
+fn assertions(instance: &str, observers: &[&Observer]) -> String {
+    let assertion = |observer: &&Observer| {
         let (name, value) = (quoted(&observer.name), observer.value);
         format!("(assert_return (invoke {instance}{name}) (i64.const {value}))\n")
     };
@@ -104,11 +167,12 @@ fn module_error(error: &dyn std::fmt::Display) -> CaseScriptError {
 }
 
 /// A module of the script.
-struct Part {
+#[derive(Clone, Debug)]
+pub(super) struct Part {
     /// Its text without what closes it.
     text: String,
-    interface: Interface,
-    shape: Shape,
+    pub(super) interface: Interface,
+    pub(super) shape: Shape,
     host: Host,
 }
 
@@ -119,6 +183,7 @@ impl Part {
             .fold_instructions(true)
             .print(wasm, &mut wasmprinter::PrintFmtWrite(&mut text))
             .map_err(|error| module_error(&error))?;
+        let text = laid_out(&text);
         let open = text.trim_end();
         let open = open.strip_suffix(')').unwrap_or(open).trim_end();
         Ok(Part {
@@ -138,7 +203,7 @@ impl Part {
     }
 
     /// The module with this name (and a space before it) and these observers.
-    fn definition(&self, name: &str, observers: &[Observer]) -> String {
+    fn definition(&self, name: &str, observers: &[&Observer]) -> String {
         let rest = self.text.strip_prefix("(module").unwrap_or(&self.text);
         // A name of its own would be a second one.
         let rest = match rest.strip_prefix(" $") {
@@ -218,132 +283,12 @@ fn pattern(value: Value) -> Option<String> {
     })
 }
 
-/// A function added to the module that looks at a part of its state, and what it returns.
-struct Observer {
-    name: String,
-    function: String,
-    value: i64,
-}
-
-/// The kinds of what has a state, as the names of observers begin.
-const GLOBAL: &str = "global";
-const MEMORY: &str = "memory";
-const TABLE: &str = "table";
-
-/// The observers of a part's state, but for what is `shared`; none for what the module exports anyway under such a name.
-fn observers(
-    state: Option<&State>,
-    part: &Part,
-    shared: &BTreeSet<(&'static str, u32)>,
-) -> Vec<Observer> {
-    let Some(state) = state else {
-        return Vec::new();
-    };
-    let (shape, exports) = (&part.shape, &part.interface.exports);
-    let own = |kind, index: usize| !shared.contains(&(kind, index as u32));
-    let mut observers = Vec::new();
-    let mut add = |name: String, instructions: String, value: i64| {
-        let export = quoted(&name);
-        let function = format!("(func (export {export}) (result i64) {instructions})");
-        if exports.iter().all(|export| export.name != name) {
-            observers.push(Observer {
-                name,
-                function,
-                value,
-            });
-        }
-    };
-    let globals = state.globals.iter().enumerate();
-    for (index, value) in globals.filter(|(index, _)| own(GLOBAL, *index)) {
-        let get = format!("(global.get {index})");
-        let (instructions, value) = match *value {
-            Value::I32(v) => (format!("(i64.extend_i32_s {get})"), v.into()),
-            Value::I64(v) => (get, v),
-            // The bits of a NaN are not determined.
-            Value::F32(bits) if f32::from_bits(bits).is_nan() => continue,
-            Value::F64(bits) if f64::from_bits(bits).is_nan() => continue,
-            Value::F32(bits) => (
-                format!("(i64.extend_i32_u (i32.reinterpret_f32 {get}))"),
-                bits.into(),
-            ),
-            Value::F64(bits) => (format!("(i64.reinterpret_f64 {get})"), bits as i64),
-            Value::V128(bits) => (format!("(i64x2.extract_lane 0 {get})"), bits as i64),
-            reference => (
-                format!("(i64.extend_i32_u (ref.is_null {get}))"),
-                (reference == Value::Null).into(),
-            ),
-        };
-        add(format!("{GLOBAL} {index}"), instructions, value);
-    }
-    let memories = state.memories.iter().enumerate();
-    for (index, memory) in memories.filter(|(index, _)| own(MEMORY, *index)) {
-        let is64 = shape.memories64.get(index) == Some(&true);
-        let extended = |get| {
-            if is64 {
-                get
-            } else {
-                format!("(i64.extend_i32_u {get})")
-            }
-        };
-        let size = extended(format!("(memory.size {index})"));
-        add(
-            format!("size of {MEMORY} {index}"),
-            size,
-            memory.pages as i64,
-        );
-        for address in words(memory) {
-            let ty = if is64 { "i64" } else { "i32" };
-            let load = format!("(i64.load {index} ({ty}.const {address}))");
-            let bytes: [u8; 8] = std::array::from_fn(|i| memory.byte(address + i));
-            let name = format!("{MEMORY} {index} at {address}");
-            add(name, load, i64::from_le_bytes(bytes));
-        }
-    }
-    let tables = state.tables.iter().enumerate();
-    for (index, table) in tables.filter(|(index, _)| own(TABLE, *index)) {
-        let is64 = shape.tables64.get(index) == Some(&true);
-        let extended = |get| {
-            if is64 {
-                get
-            } else {
-                format!("(i64.extend_i32_u {get})")
-            }
-        };
-        let size = extended(format!("(table.size {index})"));
-        add(format!("size of {TABLE} {index}"), size, table.size as i64);
-        for element in 0..MOST.min(table.size as usize) {
-            let ty = if is64 { "i64" } else { "i32" };
-            let get = format!("(table.get {index} ({ty}.const {element}))");
-            let is_null = (table.element(element) == Value::Null).into();
-            let instructions = format!("(i64.extend_i32_u (ref.is_null {get}))");
-            add(
-                format!("{TABLE} {index} at {element}"),
-                instructions,
-                is_null,
-            );
-        }
-    }
-    observers
-}
-
-/// The addresses of the first words of a memory that are not zero, as far as whole words are inside it.
-fn words(memory: &Memory) -> Vec<usize> {
-    let size = usize::try_from(memory.pages.saturating_mul(1 << 16)).unwrap_or(usize::MAX);
-    let zero = Memory::new(0, &[]);
-    let words: BTreeSet<_> = memory
-        .differences(&zero)
-        .map(|address| address & !7)
-        .collect();
-    let inside = words.into_iter().filter(|word| word + 8 <= size);
-    inside.take(MOST).collect()
-}
-
 /// What printing needs to know of a module beside its interface.
-#[derive(Default)]
-struct Shape {
-    functions: Vec<Option<FuncType>>,
-    memories64: Vec<bool>,
-    tables64: Vec<bool>,
+#[derive(Clone, Debug, Default)]
+pub(super) struct Shape {
+    pub(super) functions: Vec<Option<FuncType>>,
+    pub(super) memories64: Vec<bool>,
+    pub(super) tables64: Vec<bool>,
 }
 
 impl Shape {
@@ -388,144 +333,8 @@ impl Shape {
     }
 }
 
-/// Modules that provide the imports as the standard host does, each registered under its name; none for those from `provider`.
-fn host_modules(
-    imports: &[Import],
-    provider: Option<&str>,
-    shape: &Shape,
-) -> Result<String, CaseScriptError> {
-    let mut text = String::new();
-    let mut modules: Vec<&str> = Vec::new();
-    for import in imports {
-        if provider != Some(&import.module) && !modules.contains(&import.module.as_str()) {
-            modules.push(&import.module);
-        }
-    }
-    for module in modules {
-        text += "(module\n";
-        let mut provided: Vec<&Import> = Vec::new();
-        for import in imports.iter().filter(|import| import.module == module) {
-            if provided.contains(&import) {
-                continue;
-            }
-            let refused = || CaseScriptError::Import {
-                module: import.module.clone(),
-                name: import.name.clone(),
-            };
-            // One name has one meaning in a module.
-            if provided.iter().any(|other| other.name == import.name) {
-                return Err(refused());
-            }
-            text += &format!("  {}\n", host_item(import, shape).ok_or_else(refused)?);
-            provided.push(import);
-        }
-        text += &format!(")\n(register {})\n", quoted(module));
-    }
-    Ok(text)
-}
-
-/// The definition of an item of the standard host; nothing, if its type refers to other types.
-fn host_item(import: &Import, shape: &Shape) -> Option<String> {
-    let export = format!("(export {})", quoted(&import.name));
-    Some(match import.ty {
-        TypeRef::Func(ty) | TypeRef::FuncExact(ty) => {
-            let ty = shape.functions.get(ty as usize)?.as_ref()?;
-            let signature = signature(ty)?;
-            if import.module == STANDARD_HOST && import.name == "call" {
-                // It calls what it is given, of whatever type; here that is a function without parameters and results.
-                return (ty.params() == [ValType::FUNCREF] && ty.results().is_empty()).then(|| {
-                    format!(
-                        "(type $callback (func)) (table $t 1 funcref)\n  \
-                         (func {export} (param funcref)\n    \
-                         (if (ref.is_null (local.get 0)) (then return))\n    \
-                         (table.set $t (i32.const 0) (local.get 0))\n    \
-                         (call_indirect $t (type $callback) (i32.const 0)))"
-                    )
-                });
-            }
-            let results: Option<Vec<_>> = ty.results().iter().map(|ty| default(*ty)).collect();
-            let results: String = results?.iter().map(|r| format!(" {r}")).collect();
-            format!("(func {export}{signature}{results})")
-        }
-        TypeRef::Tag(tag) => {
-            let ty = shape.functions.get(tag.func_type_idx as usize)?.as_ref()?;
-            format!("(tag {export}{})", signature(ty)?)
-        }
-        TypeRef::Global(ty) => {
-            let name = plain(ty.content_type)?;
-            let ty_text = if ty.mutable {
-                format!("(mut {name})")
-            } else {
-                name
-            };
-            format!("(global {export} {ty_text} {})", default(ty.content_type)?)
-        }
-        TypeRef::Memory(ty) if !ty.shared && ty.page_size_log2.is_none() => {
-            let index = if ty.memory64 { "i64 " } else { "" };
-            let most = ty
-                .maximum
-                .map_or_else(String::new, |most| format!(" {most}"));
-            format!("(memory {export} {index}{}{most})", ty.initial)
-        }
-        TypeRef::Table(ty) if !ty.shared => {
-            let index = if ty.table64 { "i64 " } else { "" };
-            let most = ty
-                .maximum
-                .map_or_else(String::new, |most| format!(" {most}"));
-            let element = plain(ValType::Ref(ty.element_type))?;
-            format!("(table {export} {index}{}{most} {element})", ty.initial)
-        }
-        TypeRef::Memory(_) | TypeRef::Table(_) => return None,
-    })
-}
-
-/// Parameters and results in the text format.
-fn signature(ty: &FuncType) -> Option<String> {
-    let mut text = String::new();
-    for (keyword, types) in [("param", ty.params()), ("result", ty.results())] {
-        if types.is_empty() {
-            continue;
-        }
-        text += &format!(" ({keyword}");
-        for ty in types {
-            text += &format!(" {}", plain(*ty)?);
-        }
-        text.push(')');
-    }
-    Some(text)
-}
-
-/// A type in the text format that refers to no other.
-fn plain(ty: ValType) -> Option<String> {
-    match ty {
-        ValType::Ref(reference) if reference.type_index().is_some() => None,
-        ty => Some(ty.to_string()),
-    }
-}
-
-/// The instruction for the default value of a type.
-fn default(ty: ValType) -> Option<String> {
-    Some(match ty {
-        ValType::I32 => "(i32.const 0)".into(),
-        ValType::I64 => "(i64.const 0)".into(),
-        ValType::F32 => "(f32.const 0)".into(),
-        ValType::F64 => "(f64.const 0)".into(),
-        ValType::V128 => "(v128.const i64x2 0 0)".into(),
-        ValType::Ref(reference) if reference.is_nullable() => {
-            let text = plain(ty)?;
-            // Of `(ref null x)` the heap type is x, of `xref` it is x too.
-            let heap = match text.strip_prefix("(ref null ") {
-                Some(heap) => heap.trim_end_matches(')'),
-                None => text.strip_suffix("ref")?,
-            };
-            format!("(ref.null {heap})")
-        }
-        ValType::Ref(_) => return None,
-    })
-}
-
 /// A name as a string of the text format.
-fn quoted(name: &str) -> String {
+pub(super) fn quoted(name: &str) -> String {
     let mut text = String::from("\"");
     for c in name.chars() {
         match c {
@@ -574,7 +383,9 @@ mod tests {
         .unwrap();
         let oracle = engines::create("oracle", &Settings::default()).unwrap();
         let observation = observe(oracle.as_ref(), &wasm);
-        let script = case_script(&wasm, &observation, Host::InScript).unwrap();
+        let script = CaseScript::new(&wasm, &observation, Host::InScript)
+            .unwrap()
+            .text();
         for part in [
             "(register \"switchback\")",
             "(assert_return (invoke \"returns\") (i32.const 0) (f32.const 0) (ref.func) (f64.const nan:arithmetic))",
@@ -585,15 +396,16 @@ mod tests {
             "(assert_return (invoke \"memory 0 at 16\") (i64.const 4294967296))",
             "(assert_return (invoke \"table 0 at 1\") (i64.const 0))",
             "(assert_return (invoke \"global 1\") (i64.const 9))",
+            "(assert_return (invoke \"NaN in global 2\") (i64.const 1))",
         ] {
             assert!(script.contains(part), "{part}\n{script}");
         }
-        // A NaN has no bits that could be asserted.
+        // A NaN has no bits that could be asserted, but that it is one.
         assert!(!script.contains("\"global 2\""), "{script}");
         let result = run_script("case", &script, oracle.as_ref()).unwrap();
         assert_eq!(
             (result.failed, result.passed),
-            (0, 11),
+            (0, 12),
             "{:?}",
             result.failures
         );
@@ -610,7 +422,7 @@ mod tests {
         let wasm = wat::parse_str("(module (func (export \"f\") (call 0)))").unwrap();
         let oracle = engines::create("oracle", &Settings::default()).unwrap();
         let observation = observe(oracle.as_ref(), &wasm);
-        let error = case_script(&wasm, &observation, Host::InScript).unwrap_err();
+        let error = CaseScript::new(&wasm, &observation, Host::InScript).unwrap_err();
         assert!(error.to_string().contains("exhausted"), "{error}");
     }
 
@@ -632,7 +444,8 @@ mod tests {
         let oracle = engines::create("oracle", &Settings::default()).unwrap();
         let observation = observe(oracle.as_ref(), &wasm);
         for host in [Host::InScript, Host::Standard] {
-            let script = case_script(&wasm, &observation, host).unwrap();
+            let script = CaseScript::new(&wasm, &observation, host).unwrap();
+            let script = script.text();
             for part in [
                 "(module $linked",
                 "(register \"linked\" $linked)",

@@ -11,9 +11,12 @@
 mod case;
 mod directive;
 mod expect;
+mod host;
+mod layout;
+mod observers;
 mod spectest;
 
-pub use case::{CaseScriptError, Host, case_script};
+pub use case::{CaseScript, CaseScriptError, Host};
 
 use crate::engines::Engine;
 use serde::Serialize;

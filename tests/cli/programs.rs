@@ -42,6 +42,33 @@ fn run_shows_calls_trace_and_state() {
 }
 
 #[test]
+fn run_gives_up_what_does_not_end() {
+    let module = r#"(module (func (export "ends")) (func (export "endless") (loop (br 0))))"#;
+    let (_folder, path) = file("loop.wat", module);
+    let message = [
+        "loop.wat",
+        "no end within 1000 instructions",
+        "--max-instructions",
+    ];
+    for engine in ["oracle", "compiled"] {
+        let bounded = [
+            "run",
+            &path,
+            "--engine",
+            engine,
+            "--max-instructions",
+            "1000",
+        ];
+        switchback(&bounded).is_error(&message);
+        let call = switchback(&[&bounded[..], &["--invoke", "ends"]].concat());
+        assert_eq!((call.status, call.stderr.as_str()), (0, ""));
+        switchback(&[&bounded[..], &["--invoke", "endless"]].concat()).is_error(&message);
+    }
+    let unbounded = ["run", &path, "--invoke", "ends", "--max-instructions", "0"];
+    assert_eq!(switchback(&unbounded).status, 0);
+}
+
+#[test]
 fn run_shows_the_functions_that_were_active_at_a_trap() {
     let module = r#"(module (type $f (func)) (type $k (cont $f))
         (func $inner (type $f) unreachable) (elem declare func $inner)

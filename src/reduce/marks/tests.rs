@@ -1,0 +1,69 @@
+use super::*;
+use crate::engines::{self, Settings};
+use crate::generate::{self, Config};
+use crate::observe::{Observation, observe};
+
+/// A module whose calls end, with everything that marks know of.
+const MODULE: &str = r#"(module
+    (type $f (func (param f32) (result i64))) (type $k (cont $f))
+    (type $h (func (result i64))) (type $kh (cont $h))
+    (type $g (func (param funcref))) (type $kg (cont $g))
+    (type $n (func)) (type $kn (cont $n))
+    (type $s (struct (field (mut i32))))
+    (import "switchback" "call" (func $call (type $g)))
+    (tag $t (param v128 anyref) (result f32)) (tag $e (param i32))
+    (elem declare func $body $call $throws)
+    (func $body (type $f)
+        (drop (suspend $t (v128.const i64x2 1 2) (struct.new $s (i32.const 4))))
+        (throw $e (i32.const 7)))
+    (func $throws (throw $e (i32.const 8)))
+    (func (export "one") (result i32)
+        (local $k (ref null $k))
+        (block $on_t (result v128 anyref (ref null $k))
+            (return (i32.wrap_i64 (resume $kh (on $t $on_t)
+                (cont.bind $k $kh (f32.const 3) (cont.new $k (ref.func $body)))))))
+        (local.set $k) (drop) (drop)
+        (block $on_e (result i32)
+            (try_table (catch $e $on_e)
+                (drop (resume_throw $k $e (i32.const 5) (local.get $k))))
+            (return (i32.const 0))))
+    (func (export "two")
+        (block $all
+            (try_table (catch_all $all)
+                (resume $kg (ref.func $throws) (cont.new $kg (ref.func $call)))))))"#;
+
+fn shown(wasm: &[u8]) -> Observation {
+    let oracle = engines::create("oracle", &Settings::default()).unwrap();
+    observe(oracle.as_ref(), wasm)
+}
+
+#[test]
+fn marks_keep_modules_valid_and_what_they_do() {
+    let module = wat::parse_str(MODULE).unwrap();
+    let generated = (0..6).map(|seed| generate::generate(seed, &Config::default()).wasm);
+    for wasm in generated.chain([module]) {
+        let sites = sites(&wasm);
+        assert!(sites.len() > 10);
+        let marked = mark(&wasm, &sites).unwrap();
+        let (before, after) = (shown(&wasm), shown(&marked));
+        for (call, with_marks) in before.calls.iter().zip(&after.calls) {
+            let ended = |outcome: &crate::observe::Outcome| {
+                format!("{outcome}")
+                    .split(" (function")
+                    .next()
+                    .map(str::to_owned)
+            };
+            assert_eq!(
+                ended(&call.outcome),
+                ended(&with_marks.outcome),
+                "{}",
+                call.export
+            );
+        }
+        assert!(
+            after.calls.len() >= before.calls.len(),
+            "{}",
+            after.instantiation
+        );
+    }
+}
