@@ -29,7 +29,12 @@ usage='usage: ci/fuzz.sh TARGET [HOURS]'
 [ $# -ge 1 ] && [ $# -le 2 ] || refuse "$usage"
 target=$1
 hours=${2:-}
-is_fuzz_target "$target" || refuse "no target is called '$target'; there are: $(fuzz_targets | xargs)"
+features=$(optional_fuzz_targets | sed -n "s/^$target //p")
+# The features of the targets are called as those of `switchback` that they turn on.
+optional=()
+[ -z "$features" ] || optional=(--features "$features")
+is_fuzz_target "$target" || [ -n "$features" ] ||
+  refuse "no target is called '$target'; there are: $({ fuzz_targets; optional_fuzz_targets | cut -d' ' -f1; } | sort | xargs)"
 [[ $hours =~ ^([0-9]+(\.[0-9]+)?)?$ ]] || refuse "HOURS is a number, not '$hours'; $usage"
 jobs=${JOBS:-$(nproc)}
 round=${ROUND:-3600}
@@ -155,10 +160,16 @@ flags+=("-artifact_prefix=$work/crashes/")
 flags+=(-dict=ci/oss-fuzz/wasm.dict)
 asan=$(section "$(options_of "$target")" asan | paste -sd:)
 export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}$asan"
-# What `switchback` must be told to do what the target does.
+# What `switchback` must be told to do what the target does; and whether bytes that begin as a module are one for the target, so
+# that `switchback` has something to say of them.
+lineup=()
+takes_modules=1
 case $target in
   wasmi) lineup=(--engines 'oracle,wasmi') ;;
-  *) lineup=() ;;
+  configs) lineup=(--engines 'compiled,compiled') ;;
+  wasmtime) lineup=(--engines 'compiled,wasmtime,oracle') ;;
+  # An embedder's operations; and what the generator makes a module of, whatever it begins with.
+  api | oracle) takes_modules= ;;
 esac
 
 build() {
@@ -166,7 +177,7 @@ build() {
     fuzzer=$SWITCHBACK_FUZZER
   else
     RUSTC_WRAPPER=$PWD/ci/rustc-coverage-where-it-counts.sh \
-      cargo_fuzz build --release --debug-assertions --sanitizer "$sanitizer" "$target" >&2 9>&- ||
+      cargo_fuzz build --release --debug-assertions --sanitizer "$sanitizer" "${optional[@]}" "$target" >&2 9>&- ||
       refuse "$target cannot be built"
     # A copy, so that builds during the run do not change what runs.
     fuzzer=$work/fuzzer
@@ -176,7 +187,7 @@ build() {
   if [ -n "${SWITCHBACK:-}" ]; then
     switchback=$SWITCHBACK
   else
-    cargo build --release --package switchback >&2 9>&- || refuse "switchback cannot be built"
+    cargo build --release --package switchback "${optional[@]}" >&2 9>&- || refuse "switchback cannot be built"
     switchback=$work/switchback
     cp target/release/switchback "$switchback.new"
     mv "$switchback.new" "$switchback"
@@ -284,7 +295,7 @@ make_finding() {
   local artifact=$1 folder=$2 name=${1##*/} status=0 case
   local id=$target-${name##*-}
   id=${id:0:$((${#target} + 13))}
-  if [ "$(head -c 4 "$artifact" | od -An -tx1)" = ' 00 61 73 6d' ]; then
+  if [ -n "$takes_modules" ] && [ "$(head -c 4 "$artifact" | od -An -tx1)" = ' 00 61 73 6d' ]; then
     case=$folder/case.wasm
     cp -- "$artifact" "$case"
     run "$switchback" diff "${lineup[@]}" --html "$folder/report.html" "$case" >"$folder/report.txt" 2>&1 || status=$?

@@ -40,6 +40,15 @@ is_fuzz_target() {
   fuzz_targets | grep -xF -- "$1" >/dev/null
 }
 
+# Fuzz targets that need features, one a line, each with the features after it, separated by commas.
+optional_fuzz_targets() {
+  awk '
+    /^\[/ { inside = ($0 == "[[bin]]"); name = "" }
+    inside && /^name *=/ { gsub(/^name *= *"|" *$/, ""); name = $0 }
+    inside && /^required-features/ { gsub(/^[^[]*\[|[]" ]/, ""); print name, $0 }
+  ' fuzz/Cargo.toml | sort
+}
+
 # The folder in which cargo-fuzz leaves its binaries.
 fuzz_binaries() {
   cargo metadata --no-deps --format-version 1 |

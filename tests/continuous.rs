@@ -50,21 +50,21 @@ impl Run {
     }
 
     /// The command for one round, in a process group of its own.
-    fn command(&self) -> Command {
+    fn command(&self, target: &str) -> Command {
         let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
         let stand_in = |name: &str| repository.join("tests/continuous").join(name);
         fs::write(self.path("steps"), "").expect("writes");
         let mut command = Command::new("bash");
         command
             .arg(repository.join("ci/fuzz.sh"))
-            .args([TARGET, "0"])
+            .args([target, "0"])
             .env("SWITCHBACK_FUZZ_DIR", self.path("fuzz"))
             .env("SWITCHBACK_FUZZER", stand_in("fuzzer.sh"))
             .env("SWITCHBACK", stand_in("switchback.sh"))
             .env("SWITCHBACK_STEP_HOOK", stand_in("step.sh"))
             .env("STEPS", self.path("steps"))
             .env("EMITTED", self.path("emitted"))
-            .env("CORPUS", self.of("corpus"))
+            .env("CORPUS", self.path("fuzz").join("corpus").join(target))
             .stdin(Stdio::null())
             .process_group(0);
         command
@@ -72,14 +72,14 @@ impl Run {
 
     /// Runs until the step of this number, at which everything is killed.
     fn killed_at(&self, step: usize) -> Output {
-        let mut command = self.command();
+        let mut command = self.command(TARGET);
         command.env("KILL_AT", step.to_string());
         command.output().expect("bash runs")
     }
 
     /// Runs to the end, and checks that everything is where it belongs.
     fn finish(&self) {
-        let output = self.command().output().expect("bash runs");
+        let output = self.command(TARGET).output().expect("bash runs");
         self.check(&output);
     }
 
@@ -123,6 +123,12 @@ impl Run {
                         ["", "there are 3 reduced findings of this kind already\n"]
                             .contains(&&*why)
                     );
+                    if why.is_empty() && what != "crash-module" {
+                        // What libFuzzer's own minimisation leaves, called by the target and the artifact.
+                        let short = &what["crash-".len()..][..12];
+                        let minimised = kind.with_file_name(format!("{TARGET}-{short}"));
+                        assert_eq!(fs::read_to_string(minimised).unwrap_or_default(), "smaller");
+                    }
                 }
             }
         }
@@ -178,6 +184,49 @@ fn a_run_that_nobody_kills_ends() {
     run.finish();
 }
 
+/// What is a module for the target is compared on the target's engines and becomes a script; what is none is minimised by libFuzzer.
+#[test]
+fn findings_become_what_their_target_takes() {
+    for (target, engines) in [
+        ("configs", Some("--engines compiled,compiled ")),
+        ("wasmtime", Some("--engines compiled,wasmtime,oracle ")),
+        ("compile", Some("")),
+        ("api", None),
+        ("oracle", None),
+    ] {
+        let run = Run::new();
+        let fuzz = run.path("fuzz");
+        fs::rename(
+            fuzz.join("corpus").join(TARGET),
+            fuzz.join("corpus").join(target),
+        )
+        .unwrap();
+        let artifacts = fuzz.join("artifacts");
+        fs::rename(artifacts.join(TARGET), artifacts.join(target)).unwrap();
+        let mut command = run.command(target);
+        let output = command.env("CALLED", run.path("called")).output().unwrap();
+        let shown = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{target}: {shown}");
+        let finding = fuzz.join("findings").join(target).join("crash-module");
+        let called = fs::read_to_string(run.path("called")).unwrap_or_default();
+        let read = |name: &str| fs::read_to_string(finding.join(name)).unwrap_or_default();
+        match engines {
+            Some(engines) => {
+                assert!(
+                    called.contains(&format!("diff {engines}--html")),
+                    "{called}"
+                );
+                assert_eq!(read("script.wast"), ";; a script\n");
+            }
+            None => {
+                assert_eq!(called, "");
+                assert_eq!(read("kind"), "crash\n");
+                assert_eq!(read(&format!("{target}-module")), "smaller");
+            }
+        }
+    }
+}
+
 /// Killed at the first step, resumed and killed at the second, and so on, until one comes to its end.
 #[test]
 fn killed_at_every_step() {
@@ -210,7 +259,7 @@ fn killed_at_random_moments() {
     let mut numbers = Numbers(2);
     let run = Run::new();
     for _ in 0..8 {
-        let mut child = quiet(run.command());
+        let mut child = quiet(run.command(TARGET));
         sleep(Duration::from_millis(numbers.below(400)));
         child.kill().expect("it is there until it is waited for");
         child.wait().expect("waits");
@@ -221,7 +270,7 @@ fn killed_at_random_moments() {
 /// Starts a run whose fuzzer does not end by itself; returns the script, and where the fuzzer's process can be seen.
 fn lingering(run: &Run) -> (Child, PathBuf) {
     let note = run.path("lingering");
-    let mut command = run.command();
+    let mut command = run.command(TARGET);
     command.env("LINGER", &note);
     let mut script = quiet(command);
     loop {
@@ -244,7 +293,7 @@ fn leftovers_are_ended_and_two_runs_are_refused() {
     let run = Run::new();
     let (mut script, fuzzer) = lingering(&run);
 
-    let second = run.command().output().expect("bash runs");
+    let second = run.command(TARGET).output().expect("bash runs");
     assert_eq!(second.status.code(), Some(2));
     let message = String::from_utf8_lossy(&second.stderr);
     assert!(
@@ -259,7 +308,7 @@ fn leftovers_are_ended_and_two_runs_are_refused() {
         fs::read_link(&fuzzer).is_ok(),
         "what it started is still there"
     );
-    let output = run.command().output().expect("bash runs");
+    let output = run.command(TARGET).output().expect("bash runs");
     assert!(fs::read_link(&fuzzer).is_err(), "the next run ends it");
     run.check(&output);
 }

@@ -167,6 +167,19 @@ fn three_engines_agree_and_few_cases_say_nothing() {
     assert!(cut < 10, "{cut} cases are cut by a limit");
 }
 
+/// The body of the fuzz target `wasmtime`, on bytes of a fuzzing engine and on a module.
+#[test]
+fn the_body_of_the_fuzz_target_takes_bytes_and_modules() {
+    for first in 0..20u8 {
+        let bytes: Vec<u8> = (0..400u32)
+            .map(|i| first.wrapping_add((i * i) as u8))
+            .collect();
+        assert!(switchback::fuzzing::wasmtime(&bytes));
+    }
+    let module = switchback::generate::generate(1, &switchback::generate::Config::default()).wasm;
+    switchback::fuzzing::wasmtime(&module);
+}
+
 #[test]
 fn whole_modules_agree() {
     let mut runner =

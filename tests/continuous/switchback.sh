@@ -2,6 +2,7 @@
 # Stands in for `switchback` in the tests of ci/fuzz.sh: every module is a finding of one kind.
 set -euo pipefail
 command=$1
+[ -z "${CALLED:-}" ] || echo "$*" >>"$CALLED"
 file=
 out=
 while [ $# -gt 0 ]; do
