@@ -7,7 +7,7 @@ use super::site::Site;
 use super::types::nullable;
 use arbitrary::Arbitrary;
 use serde::{Deserialize, Serialize};
-use wasm_encoder::{HeapType, RefType, ValType};
+use wasm_encoder::{HeapType, MemArg, RefType, ValType};
 
 /// How another stack gets to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Arbitrary)]
@@ -65,6 +65,10 @@ impl Growth {
                 b.make(c, &[ty]);
                 c.i().global_set(global);
             }
+            // Where the loop reads, whatever its counter is.
+            b.address(c, 0xfff4);
+            b.make(c, &[ValType::I32]);
+            c.i().i32_store(b.word());
             b.tick(c);
         });
         let pair = b.types.symmetric_pair(&[], &[]);
@@ -85,15 +89,25 @@ impl Growth {
             b.times(c, self.rounds.get(), |b, c, round| {
                 // All of this is read before, so that there is something to keep.
                 c.i().memory_size(0);
-                if b.memory_is_wide() {
-                    c.i().i32_wrap_i64();
-                }
+                b.narrowed(c);
                 c.i().local_set(size).table_size(table).local_set(count);
                 access(b, c, round, 256);
-                for (&ty, &global) in types.iter().zip(&globals) {
-                    c.i().global_get(global);
-                    b.absorb(c, &[ty]);
-                }
+                // No call and no branch stands between these reads, the other stack, and the reads behind it.
+                let reads = |b: &mut Builder, c: &mut Code, locals: &[u32]| {
+                    for (&global, &local) in globals.iter().zip(locals) {
+                        c.i().global_get(global).local_set(local);
+                    }
+                    c.i().local_get(round);
+                    b.widened(c);
+                    c.i()
+                        .i32_load(word(b, 0xfff0))
+                        .local_set(locals[globals.len()]);
+                };
+                let mut read = types.clone();
+                read.push(ValType::I32);
+                let before: Vec<u32> = read.iter().map(|&ty| c.local(ty)).collect();
+                let after: Vec<u32> = read.iter().map(|&ty| c.local(ty)).collect();
+                reads(b, c, &before);
                 match self.away {
                     Away::Suspend => {
                         c.i().suspend(suspends);
@@ -110,10 +124,9 @@ impl Growth {
                         c.i().ref_func(grows).call(call);
                     }
                 }
-                for (&ty, &global) in types.iter().zip(&globals) {
-                    c.i().global_get(global);
-                    b.absorb(c, &[ty]);
-                }
+                reads(b, c, &after);
+                b.absorb_held(c, &read, &before);
+                b.absorb_held(c, &read, &after);
                 access(b, c, round, 256);
                 if self.memory {
                     self.access_new(b, c, size);
@@ -134,7 +147,7 @@ impl Growth {
                 } else {
                     c.i().i32_shl();
                 }
-                let byte = wasm_encoder::MemArg {
+                let byte = MemArg {
                     align: 0,
                     ..b.word()
                 };
@@ -171,9 +184,7 @@ impl Growth {
     /// Reads and writes what is new since the memory had this size, if anything is.
     fn access_new(&self, b: &mut Builder, c: &mut Code, size: u32) {
         c.i().memory_size(0);
-        if b.memory_is_wide() {
-            c.i().i32_wrap_i64();
-        }
+        b.narrowed(c);
         c.i().local_get(size).i32_gt_u();
         c.when();
         let new = c.local(ValType::I32);
@@ -186,11 +197,7 @@ impl Growth {
 
 /// Changes the word at the address in a local and so much more.
 fn access(b: &mut Builder, c: &mut Code, local: u32, offset: u64) {
-    let word = wasm_encoder::MemArg {
-        offset,
-        align: 0,
-        ..b.word()
-    };
+    let word = word(b, offset);
     for _ in 0..2 {
         c.i().local_get(local);
         b.widened(c);
@@ -199,4 +206,13 @@ fn access(b: &mut Builder, c: &mut Code, local: u32, offset: u64) {
     b.absorb(c, &[ValType::I32]);
     b.make(c, &[ValType::I32]);
     c.i().i32_store(word);
+}
+
+/// An access to a 32-bit word so much behind an address, aligned or not.
+fn word(b: &Builder, offset: u64) -> MemArg {
+    MemArg {
+        offset,
+        align: 0,
+        ..b.word()
+    }
 }

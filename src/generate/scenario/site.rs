@@ -31,13 +31,21 @@ impl Builder {
             .collect();
         let guarded = site.guarded && self.features.exceptions;
         if guarded {
+            ways.push(vec![ValType::I64]);
             ways.push(Vec::new());
         }
         let null = heap(nullable(site.pair.cont));
         let run = |b: &mut Builder, c: &mut Code, labels: &[Label]| {
-            let catches = labels[site.tags.len()..].iter();
-            let catches = catches.map(|&label| Catch::All { label: c.to(label) });
-            let catches = catches.collect();
+            let catches = match labels[site.tags.len()..] {
+                [one, all] => vec![
+                    Catch::One {
+                        tag: b.value_tag(),
+                        label: c.to(one),
+                    },
+                    Catch::All { label: c.to(all) },
+                ],
+                _ => Vec::new(),
+            };
             b.guarded(c, catches, |b, c| {
                 b.operands(c, go, &site.params, local);
                 let clauses = site.tags.iter().zip(labels);
@@ -55,6 +63,9 @@ impl Builder {
                 c.i().local_set(local);
                 b.absorb(c, payload);
             } else {
+                if way == site.tags.len() {
+                    b.absorb(c, &[ValType::I64]);
+                }
                 c.i().ref_null(null).local_set(local);
             }
             b.mark(c, way as u32);

@@ -267,6 +267,13 @@ impl Builder {
         }
     }
 
+    /// Makes what has the type that the memory's addresses have an `i32`.
+    pub(super) fn narrowed(&mut self, c: &mut Code) {
+        if self.memory_is_wide() {
+            c.i().i32_wrap_i64();
+        }
+    }
+
     /// An access to a 32-bit word.
     pub(super) fn word(&self) -> MemArg {
         MemArg {
@@ -281,9 +288,12 @@ impl Builder {
     pub(super) fn grow_and_write(&mut self, c: &mut Code) {
         self.address(c, 1);
         c.i().memory_grow(0);
-        if self.memory_is_wide() {
-            c.i().i32_wrap_i64();
-        }
+        self.narrowed(c);
+        self.absorb(c, &[ValType::I32]);
+        // By too much, which fails.
+        self.address(c, 0x4000);
+        c.i().memory_grow(0);
+        self.narrowed(c);
         self.absorb(c, &[ValType::I32]);
         c.i().memory_size(0);
         self.address(c, 16);

@@ -29,6 +29,9 @@ pub struct Scheduler {
     pub stale: bool,
     /// Exceptions end at the scheduler.
     pub guarded: bool,
+    /// Before it suspends, a task runs another continuation under a clause for the same tag: one that returns, or one that suspends
+    /// too and is left alone then.
+    pub helper: Option<bool>,
     /// The scheduler gives up after so many steps, and goes on with what is left in another way.
     pub patience: Number<1, 60>,
     /// That way.
@@ -47,9 +50,32 @@ impl Scheduler {
         let tasks = self.tasks.get();
         let queue = b.queue(self.keep, pair.cont, tasks + 1, self.stale);
         let rounds = self.rounds.get();
+        let helps = b.types.pair(&reply, &[]);
+        let helper = b.function(&reply, &[], |b, c| {
+            b.mark(c, 7);
+            if self.helper == Some(true) {
+                b.make(c, &payload);
+                c.i().suspend(yields);
+                b.absorb(c, &reply);
+            }
+        });
+        let around_helper = Site {
+            pair: helps,
+            params: reply.clone(),
+            results: Vec::new(),
+            tags: vec![(yields, payload.clone())],
+            switches: Vec::new(),
+            guarded: false,
+        };
         let task = b.function(&params, &results, |b, c| {
+            let other = c.local(nullable(helps.cont));
             b.times(c, rounds, |b, c, round| {
                 b.tick(c);
+                if self.helper.is_some() {
+                    b.fresh(c, helper, helps);
+                    c.i().local_set(other);
+                    b.step(c, &around_helper, Go::Resume, other);
+                }
                 b.make(c, &payload);
                 c.i().suspend(yields);
                 b.absorb(c, &reply);

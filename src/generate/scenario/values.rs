@@ -39,12 +39,13 @@ impl Builder {
         index
     }
 
-    /// The tag of exceptions that are values.
+    /// The tag of exceptions that are values. Another one of the same type stands behind it.
     pub(super) fn value_tag(&mut self) -> u32 {
         if let Some(tag) = self.kept_exception {
             return tag;
         }
         let tag = self.tag(&[ValType::I64], &[]);
+        self.tag(&[ValType::I64], &[]);
         self.kept_exception = Some(tag);
         tag
     }
@@ -138,10 +139,11 @@ impl Builder {
                 c.i().i64_const(32).i64_shr_u().i32_wrap_i64();
             }
             ValType::F32 => {
-                c.i().i64_const(40).i64_shr_s().f32_convert_i64_s();
+                // Of more digits than a float has: how it is rounded shows.
+                c.i().f32_convert_i64_s();
             }
             ValType::F64 => {
-                c.i().i64_const(11).i64_shr_s().f64_convert_i64_s();
+                c.i().f64_convert_i64_s();
             }
             ValType::V128 => {
                 c.i().i64x2_splat().call(word).i64x2_replace_lane(1);
