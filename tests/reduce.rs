@@ -133,6 +133,54 @@ fn a_finding_becomes_a_test_that_fails_with_the_bug_and_passes_without() {
     is_error(&switchback(&arguments), &["the-bug.wast", "already"]);
 }
 
+/// Both clauses lead to the same place, so that nothing but the trace says which of them was taken.
+#[test]
+fn what_only_the_trace_shows_becomes_a_test() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("clauses.wat");
+    let module = r#"(module (type $f (func)) (type $k (cont $f)) (tag $a) (tag $b)
+        (func $body (suspend $b)) (elem declare func $body)
+        (func (export "run")
+            (block $h (result (ref null $k))
+                (resume $k (on $a $h) (on $b $h) (cont.new $k (ref.func $body)))
+                (return))
+            (drop)))"#;
+    fs::write(&path, module).unwrap();
+    let path = path.to_str().unwrap();
+    let out = folder.path().to_str().unwrap();
+    let plant = "tags-compared-by-type";
+    let options = [
+        "--plant", plant, "--config", "default", "--name", "t", "--out", out,
+    ];
+    let regress = switchback(&[&["regress", path], &options[..]].concat());
+    assert_eq!(regress.status.code(), Some(0), "{}", text(&regress.stderr));
+    let script = folder.path().join("t.wast");
+    let script = script.to_str().unwrap();
+    let wast = |engine: &str, more: &[&str]| {
+        let arguments = ["wast", script, "--engine", engine];
+        switchback(&[&arguments[..], more].concat()).status.code()
+    };
+    assert_eq!(wast("compiled", &["--plant", plant]), Some(1));
+    assert_eq!(
+        (wast("compiled", &[]), wast("oracle", &[])),
+        (Some(0), Some(0))
+    );
+}
+
+/// A campaign until the first finding, its reduction, and the test that is made of it.
+#[test]
+fn a_test_is_made_of_a_planted_bug() {
+    let limits = ["--seeds", "1", "--execs", "50", "--time", "10m"];
+    let output = switchback(&[&["planted", PLANT, "--regress", "--json"], &limits[..]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let rows: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let made = &rows[0]["test"]["Ok"];
+    assert_eq!(made["finished"], true, "{rows}");
+    for (part, most) in [("reduced", 40), ("test", 40), ("lines", 60)] {
+        assert!(made[part].as_u64().is_some_and(|n| n <= most), "{rows}");
+    }
+}
+
 #[test]
 fn what_agrees_has_nothing_to_reduce() {
     let folder = TempDir::new().unwrap();

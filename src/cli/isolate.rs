@@ -16,6 +16,7 @@ use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
+use switchback::engines::Settings;
 use switchback::fuzzing::{
     CaseReport, Executor, Finding as CaseFinding, InProcess, Lost, Origin, ScriptRunner, caught,
     is_traced,
@@ -153,7 +154,10 @@ pub fn worker(arguments: Arguments) -> anyhow::Result<Finding> {
                 Mode::Untraced => executor.run_module(&wasm, false),
                 Mode::Script(host) => {
                     if !scripts.as_ref().is_some_and(|(of, _)| *of == host) {
-                        let settings = lineup.settings();
+                        let settings = Settings {
+                            instructions: arguments.instructions,
+                            ..lineup.settings()
+                        };
                         let runner =
                             ScriptRunner::new(&lineup.engines, &lineup.config, &settings, host)?;
                         scripts = Some((host, runner));
@@ -175,6 +179,8 @@ pub struct Isolated {
     /// The worker's arguments.
     arguments: Vec<String>,
     timeout: Duration,
+    /// Whether what a worker says when it panics is of no interest beyond its first line.
+    terse: bool,
     worker: Option<Worker>,
 }
 
@@ -199,6 +205,7 @@ impl Isolated {
         Isolated {
             arguments,
             timeout,
+            terse: false,
             worker: None,
         }
     }
@@ -232,6 +239,12 @@ impl Judge for IsolatedJudge {
 }
 
 impl Isolated {
+    /// Leaves out backtraces: where many cases end in a panic, looking up their names takes most of the time.
+    pub fn terse(mut self) -> Isolated {
+        self.terse = true;
+        self
+    }
+
     /// Sets a bound on the instructions after which the reference gives a case up.
     pub fn within(mut self, instructions: u64) -> Isolated {
         let value = instructions.to_string();
@@ -243,7 +256,8 @@ impl Isolated {
     fn ask(&mut self, request: &str) -> Result<CaseReport, Lost> {
         let mut worker = match self.worker.take() {
             Some(worker) => worker,
-            None => Worker::start(&self.arguments).map_err(|error| Lost(format!("{error:#}")))?,
+            None => Worker::start(&self.arguments, self.terse)
+                .map_err(|error| Lost(format!("{error:#}")))?,
         };
         match worker.ask(request, self.timeout) {
             Ok(answer) => {
@@ -257,10 +271,13 @@ impl Isolated {
 }
 
 impl Worker {
-    fn start(arguments: &[String]) -> anyhow::Result<Worker> {
+    fn start(arguments: &[String], terse: bool) -> anyhow::Result<Worker> {
         let program = std::env::current_exe().context("the path of this program")?;
         let mut command = Command::new(program);
         command.arg("worker").args(arguments);
+        if terse {
+            command.env("RUST_BACKTRACE", "0");
+        }
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

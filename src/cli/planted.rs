@@ -134,6 +134,9 @@ pub fn main(arguments: Arguments) -> anyhow::Result<Finding> {
                 output::text(&made::markdown(row.bug, test))?;
             }
         }
+        if let Some(Err(reason)) = &row.test {
+            anstream::eprintln!("{}: no test: {reason}", row.bug);
+        }
         rows.push(row);
     }
     let untested = rows

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use switchback::engines::SetupError;
 use switchback::reduce::{Judge, Measure, Progress, Reduced, reduce};
 use switchback::report::{Signature, module_text};
+use switchback::wast::Host;
 
 /// Make a module small that shows a difference, a crash or a hang.
 ///
@@ -45,7 +46,7 @@ pub struct Search {
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
     pub time: Duration,
     /// Count a candidate that takes longer than this as a hang.
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = humantime::parse_duration)]
     pub timeout: Duration,
 }
 
@@ -121,10 +122,9 @@ fn summary(reduced: &Reduced, path: &Path, search: &Search) -> String {
     text
 }
 
-/// The number of instructions after which the reference gives a candidate up:
-/// more than nearly all cases have, and quick to reach for a candidate that a
-/// step made endless.
-const INSTRUCTIONS: u64 = 1_000_000;
+/// Numbers of instructions after which the reference gives a candidate up, the quickest first: a step may make a candidate
+/// endless, and what the module itself needs is little, mostly.
+const BOUNDS: [u64; 2] = [50_000, 1_000_000];
 
 impl Search {
     /// Keeps to the configurations that this module draws: the modules made of it have other bytes, and would draw others.
@@ -135,26 +135,37 @@ impl Search {
 
     /// An executor in a child process.
     pub fn isolated(&self) -> Isolated {
-        Isolated::new(&self.lineup, &Mask::default(), self.timeout)
+        Isolated::new(&self.lineup, &Mask::default(), self.timeout).terse()
+    }
+
+    /// A judge with a bound on the reference's instructions.
+    fn within(&self, bound: Option<u64>, mode: Mode) -> IsolatedJudge {
+        let isolated = self.isolated();
+        let isolated = match bound {
+            Some(bound) => isolated.within(bound),
+            None => isolated,
+        };
+        IsolatedJudge { isolated, mode }
+    }
+
+    /// A judge of scripts, with the quickest bound under which the module fails one, or else with the largest.
+    pub fn of_scripts(&self, host: Host, wasm: &[u8]) -> anyhow::Result<IsolatedJudge> {
+        let [first, bound] = BOUNDS;
+        let mut quick = self.within(Some(first), Mode::Script(host));
+        Ok(match quick.judge(wasm)? {
+            Some(_) => quick,
+            None => self.within(Some(bound), Mode::Script(host)),
+        })
     }
 
     /// A judge under whom the module shows something: with traces if it does so
     /// with them, and with the quicker bound on instructions if that suffices.
     pub fn judge(&self, path: &Path, wasm: &[u8]) -> anyhow::Result<IsolatedJudge> {
-        for (mode, instructions) in [
-            (Mode::Traced, Some(INSTRUCTIONS)),
-            (Mode::Untraced, Some(INSTRUCTIONS)),
-            (Mode::Traced, None),
-            (Mode::Untraced, None),
-        ] {
-            let isolated = self.isolated();
-            let mut judge = IsolatedJudge {
-                isolated: match instructions {
-                    Some(instructions) => isolated.within(instructions),
-                    None => isolated,
-                },
-                mode,
-            };
+        let bounds = BOUNDS.map(Some).into_iter().chain([None]);
+        for (bound, mode) in
+            bounds.flat_map(|bound| [(bound, Mode::Traced), (bound, Mode::Untraced)])
+        {
+            let mut judge = self.within(bound, mode);
             if judge.judge(wasm)?.is_some() {
                 return Ok(judge);
             }

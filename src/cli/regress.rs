@@ -1,6 +1,6 @@
 //! `switchback regress`: from a finding to a permanent test.
 
-use super::isolate::{Ended, IsolatedJudge, Mode, run_child};
+use super::isolate::{Ended, run_child};
 use super::reduce::Search;
 use super::{Finding, input, output};
 use anyhow::{Context, anyhow, bail};
@@ -136,7 +136,10 @@ impl Search {
             .script(&reduced.wasm)
             .map_err(|error| anyhow!("{}: {error}", file.display()))?
             .text();
-        let finding = self.of_scripts(host).report(&reduced.wasm)?.finding;
+        let finding = self
+            .of_scripts(host, &reduced.wasm)?
+            .report(&reduced.wasm)?
+            .finding;
         let short = finding.filter(|f| f.signature.kind.as_str() == SCRIPT);
         let mut seats = lineup.seats()?;
         let reference = seats.pop().context("the reference")?;
@@ -185,7 +188,7 @@ impl Search {
     fn as_script(&self, path: &Path, wasm: &[u8]) -> anyhow::Result<(Host, Reduced)> {
         let hosts = [Host::InScript, Host::Standard];
         for host in hosts {
-            let mut judge = self.of_scripts(host);
+            let mut judge = self.of_scripts(host, wasm)?;
             if judge.judge(wasm)?.is_some() {
                 return Ok((host, self.run(path, wasm, &mut judge)?));
             }
@@ -194,7 +197,7 @@ impl Search {
             let traced = self.run(path, wasm, &mut judge)?;
             for module in [&traced.wasm[..], wasm] {
                 for host in hosts {
-                    let mut judge = self.of_scripts(host);
+                    let mut judge = self.of_scripts(host, module)?;
                     let Some(marked) = marked(module, &mut judge)? else {
                         continue;
                     };
@@ -210,12 +213,5 @@ impl Search {
             path.display(),
             self.lineup.options()
         )
-    }
-
-    fn of_scripts(&self, host: Host) -> IsolatedJudge {
-        IsolatedJudge {
-            isolated: self.isolated(),
-            mode: Mode::Script(host),
-        }
     }
 }

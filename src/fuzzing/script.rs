@@ -21,7 +21,7 @@ const INSTRUCTION_BOUND: u64 = 1_000_000;
 
 impl ScriptRunner {
     /// Sets up the engines, with configurations as [`CaseRunner::pinned`](super::CaseRunner::pinned) gives them; those that get
-    /// none have their default. Of `settings`, only a planted bug matters here.
+    /// none have their default. Of `settings`, only a planted bug and a bound on the reference's instructions matter here.
     ///
     /// # Errors
     ///
@@ -36,11 +36,12 @@ impl ScriptRunner {
         all.push(reference);
         let chosen = engines::configurations(&all, configurations)?;
         let last = all.len() - 1;
+        let bound = settings.instructions.unwrap_or(INSTRUCTION_BOUND);
         let mut created = Vec::new();
         for (index, (engine, configuration)) in all.iter().zip(chosen).enumerate() {
             let settings = Settings {
                 plant: settings.plant.clone(),
-                instructions: (index == last).then_some(INSTRUCTION_BOUND),
+                instructions: (index == last).then_some(bound),
                 configuration: configuration.unwrap_or_default(),
                 ..Settings::default()
             };

@@ -17,6 +17,9 @@ pub(super) const MARK: &str = "<!-- switchback planted --regress -->";
 /// The heading of that table.
 pub(super) const HEADING: &str = "| bug | finding | reduced | seconds | test | lines |";
 
+/// As long as `reduce` lets a candidate run.
+const TIMEOUT: Duration = Duration::from_secs(2);
+
 /// A finding that became a test. It fails with the bug and passes without it.
 #[derive(Serialize)]
 pub(super) struct Made {
@@ -51,7 +54,7 @@ impl Findings {
             wanted: arguments.regress,
             lineup: lineup.clone(),
             time: arguments.time,
-            timeout: arguments.timeout,
+            timeout: arguments.timeout.min(TIMEOUT),
             scope,
             module: None,
         }
