@@ -169,6 +169,7 @@ fn seen(wasm: &[u8], trace: &[observe::Event]) -> (usize, BTreeSet<&'static str>
 /// What each kind is made for, with the least share of its modules in which it is seen, in percent.
 const PROMISED: &[(&str, &str, u32)] = &[
     ("Scheduler", "suspend", 85),
+    ("Scheduler", "forwarded", 20),
     ("Scheduler", "resume_throw", 3),
     ("Threads", "suspend", 85),
     ("Threads", "cont.bind", 90),

@@ -32,6 +32,8 @@ pub struct Scheduler {
     /// Before it suspends, a task runs another continuation under a clause for the same tag: one that returns, or one that suspends
     /// too and is left alone then.
     pub helper: Option<bool>,
+    /// How many handler lists without the tag are between a task and the scheduler.
+    pub nested: Number<0, 3>,
     /// The scheduler gives up after so many steps, and goes on with what is left in another way.
     pub patience: Number<1, 60>,
     /// That way.
@@ -67,7 +69,7 @@ impl Scheduler {
             switches: Vec::new(),
             guarded: false,
         };
-        let task = b.function(&params, &results, |b, c| {
+        let work = b.function(&[ValType::I32], &[], |b, c| {
             let other = c.local(nullable(helps.cont));
             b.times(c, rounds, |b, c, round| {
                 b.tick(c);
@@ -81,6 +83,10 @@ impl Scheduler {
                 b.absorb(c, &reply);
                 b.mark_local(c, round);
             });
+        });
+        let inner = nested(b, work, self.nested.get());
+        let task = b.function(&params, &results, |b, c| {
+            c.i().local_get(0).call(inner);
             // What came with the first resume is still there.
             let held: Vec<u32> = (0..params.len() as u32).collect();
             b.absorb_held(c, &params, &held);
