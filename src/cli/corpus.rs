@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use switchback::fuzzing::{MutantShare, Strategy};
-use switchback::generate::Scope;
+use switchback::generate::{Generator, Scope};
 use switchback::observe::Digest;
 
 /// The options that say how cases come about.
@@ -30,6 +30,10 @@ impl Cases {
     /// What the options say of cases of this scope. The folder of the corpus is made if it is not there.
     pub fn strategy(&self, scope: Scope) -> anyhow::Result<Strategy> {
         let features = scope.features;
+        let mut generators = scope.generators.iter();
+        if !features.stack_switching && generators.all(|g| g == Generator::Scenario) {
+            bail!("--generator scenario: without stack switching there are no scenarios");
+        }
         let mutants = match self.mutate {
             _ if self.no_mutate => MutantShare::Percent(0),
             Some(1..) if !features.stack_switching => {

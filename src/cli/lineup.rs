@@ -26,7 +26,7 @@ pub struct Lineup {
 #[derive(Args, Clone, Debug, Default)]
 pub struct Mask {
     /// Generate modules without these features. Without `stack_switching` they are whole modules by wasm-smith, of all other
-    /// features.
+    /// features, and single instructions.
     #[arg(long, value_name = "FEATURES", value_delimiter = ',', value_parser = feature_name())]
     pub without: Vec<String>,
     /// Generate this feature although one of the engines is known to have a bug there.

@@ -244,7 +244,8 @@ impl CaseRunner {
         Ok(())
     }
 
-    /// Generates cases without these features. Without stack switching, they are whole modules by wasm-smith.
+    /// Generates cases without these features. Without stack switching, they are whole modules by wasm-smith, and single
+    /// instructions.
     pub fn generate_without(&mut self, features: Features) {
         self.scope.features = self.scope.features.except(features);
     }

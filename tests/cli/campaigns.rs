@@ -284,8 +284,61 @@ fn fuzz_asks_wasmi_and_leaves_features_out() {
         (["--engines", "oracle,wasm"], "wasmi"),
         (["--despite", "gc"], "select_of_zero_test"),
         (["--without", "sidm"], "simd"),
+        (["--generator", "singel"], "single"),
     ] {
         let run = switchback(&[&["fuzz", "--execs", "1"], arguments.as_slice()].concat());
         run.is_error(&[words]);
     }
+}
+
+#[test]
+fn the_generators_that_are_asked_for_make_the_cases() {
+    let folder = TempDir::new().unwrap();
+    let cases = |names: &str| {
+        let arguments = ["--execs", "24", "--no-mutate", "--generator", names];
+        let run = fuzz(folder.path(), &arguments);
+        assert_eq!(run.status, 0, "{}", run.stderr);
+        run.json()
+    };
+    let single = cases("single");
+    assert_eq!(single["generators"], serde_json::json!({"single": 24}));
+    assert_eq!(single["leaves"]["instructions"], 0);
+    let both = cases("single,woven");
+    let of = |name: &str| both["generators"][name].as_u64().unwrap();
+    assert_eq!(of("single") + of("woven"), 24);
+    assert!(of("woven") > of("single"), "{}", both["generators"]);
+    assert_ne!(single["digest"], both["digest"]);
+
+    let text = |more: &[&str]| {
+        let run = switchback(&[&["generate", "--seed", "7"], more].concat());
+        assert_eq!(run.status, 0, "{}", run.stderr);
+        run.stdout
+    };
+    let single = text(&["--generator", "single"]);
+    assert_eq!(single, text(&["--generator", "single"]));
+    assert_ne!(single, text(&["--generator", "woven"]));
+
+    let without = ["--execs", "1", "--without", "stack_switching"];
+    let run = switchback(&[&["fuzz", "--generator", "scenario"], &without[..]].concat());
+    run.is_error(&["scenario", "stack switching"]);
+}
+
+/// What an engine that does not switch stacks can do of single instructions: all of them but a few.
+#[test]
+fn wasmi_executes_single_instructions() {
+    let folder = TempDir::new().unwrap();
+    let arguments = [
+        "--engines",
+        "oracle,wasmi",
+        "--generator",
+        "single",
+        "--execs",
+        "60",
+    ];
+    let run = fuzz(folder.path(), &arguments);
+    assert_eq!(run.status, 0, "{}", run.stderr);
+    let summary = run.json();
+    assert_eq!(summary["generators"]["single"], 60);
+    assert_eq!(summary["proposals"]["stack_switching"]["executed"], 0);
+    assert!(summary["operators"].as_object().unwrap().len() > 150);
 }

@@ -176,6 +176,15 @@ impl Cx<'_> {
                     let count = Number::count(*ty, choices.operand(1).value);
                     operands[1] = Value::Number(count);
                 }
+                if results.len() == 2 {
+                    // The wide ones; some of their operands stay what any `i64` is.
+                    for (index, operand) in operands.iter_mut().enumerate() {
+                        let Operand { value, noise, .. } = choices.operand(index);
+                        if noise % 4 > 0 {
+                            *operand = Value::Number(Number::half(value));
+                        }
+                    }
+                }
                 Form::new(operands, results, move |_, body| {
                     if let Some(instruction) = opcode.instruction(plain, 0) {
                         emit(body, &instruction);

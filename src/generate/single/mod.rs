@@ -63,7 +63,7 @@ impl Plan {
             let drawn = unstructured.int_in_range(0..=bound.max(1) as u32 - 1);
             drawn.unwrap_or(0) as usize
         };
-        let calls = 4 + below(CALLS - 3);
+        let calls = CALLS / 2 + below(CALLS / 2 + 1);
         let call = |_| {
             let opcode = allowed[below(allowed.len())];
             let crossing = match features.stack_switching && below(2) == 1 {

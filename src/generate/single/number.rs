@@ -99,6 +99,22 @@ const COUNTS: [i64; 24] = [
     i64::MIN,
 ];
 
+/// Halves of wide numbers, of which two make a carry, a borrow or a high half more often than not.
+const HALVES: [i64; 12] = [
+    0,
+    1,
+    -1,
+    -1,
+    -2,
+    i64::MIN,
+    i64::MIN + 1,
+    i64::MAX,
+    0x1_0000_0000,
+    -0x1_0000_0000,
+    0x0123_4567_89ab_cdef,
+    -0x0123_4567_89ab_cdef,
+];
+
 const FLOATS: [f64; 52] = [
     0.0,
     -0.0,
@@ -273,6 +289,11 @@ impl Number {
             ValType::I64 => Number::I64(count),
             _ => Number::I32(count as i32),
         }
+    }
+
+    /// A half of a wide number.
+    pub(super) fn half(value: u8) -> Number {
+        Number::I64(HALVES[usize::from(value) % HALVES.len()])
     }
 
     /// An address or an index of this type, cut off if it is too large for it.

@@ -248,9 +248,10 @@ impl Cx<'_> {
             true => self.wide_table(),
             false => self.functions_table(),
         };
-        let which = choices.pick(0, TARGETS);
+        // Mostly types that have subtypes, and functions of these.
+        let which = [0, 0, 0, 1, 1, 2, 3][choices.pick(0, 7)];
         let (ty, params, results) = self.target_type(which);
-        let index = choices.value_of(params.len(), &[0, 1, 2, 3, 4, 5, 6, 7, 8, 11, 12, -1]);
+        let index = choices.value_of(params.len(), &[0, 1, 2, 2, 4, 5, 6, 3, 7, 8, 12, -1]);
         let mut operands = choices.numbers(params);
         operands.push(match wide {
             // Above 32 bits there is nothing, whatever the lower ones say.
@@ -324,13 +325,13 @@ fn branch_table(choices: &Choices<'_>, ty: ValType) -> Form {
         0,
         1,
         count - 1,
+        count - 1,
+        count,
+        count,
         count,
         count,
         count + 1,
-        count + 2,
-        255,
         -1,
-        i32::MIN,
     ];
     let index = choices.value_of(1, &indices);
     let carries = choices.pick(3, 2) == 0;
