@@ -292,21 +292,19 @@ impl Cx<'_> {
                 Form::new(operands, &result, shown(fill, types))
             }
             Opcode::ArrayCopy => {
-                let (from, count) = range(choices, [3, 4], length as u64, 1);
+                let (any, count) = range(choices, [3, 4], length as u64, 1);
+                let length = length as i32;
                 let near = i32::from(choices.operand(1).noise % 3) + 1;
-                let to = match choices.pick(3, 4) {
-                    0 => from + near,
-                    1 => from - near,
-                    _ => range(choices, [1, 4], length as u64, 1).0,
-                };
-                let count = match choices.pick(4, 4) {
-                    // As many as fit behind both.
-                    0 => count,
-                    _ => count.min(length as i32 - from.max(to)).max(0),
+                let begin = i32::from(choices.operand(3).noise % 2);
+                let (to, from, count) = match choices.pick(3, 5) {
+                    // Overlapping upwards and downwards, to the array's end.
+                    0 | 1 => (begin + near, begin, (length - begin - near).max(0)),
+                    2 => (begin, begin + near, (length - begin - near).max(0)),
+                    _ => (range(choices, [1, 4], length as u64, 1).0, any, count),
                 };
                 let other = match choices.operand(2).value {
                     244.. => Make::Null,
-                    _ => Make::Array(kind, length, seed(choices, 2)),
+                    _ => Make::Array(kind, length as usize, seed(choices, 2)),
                 };
                 let other = Value::Reference(Reference {
                     ty: kept,
