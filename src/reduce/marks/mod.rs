@@ -15,6 +15,8 @@ use super::Judge;
 use super::body::{self, Body};
 use super::module::{Module, validate};
 use crate::fuzzing::Lost;
+use crate::linked::{self, Provider};
+use crate::report::Signature;
 use additions::{Additions, Types};
 use std::collections::BTreeSet;
 use wasm_encoder::{Catch, Handle, HeapType, Instruction, RefType, ValType};
@@ -65,12 +67,39 @@ const KINDS: [fn(What) -> bool; 4] = [
 ];
 
 /// The module with marks under which the judge sees something, with no more of them than that needs; nothing, if it sees
-/// nothing under any. It has no plan, as a plan knows nothing of marks.
+/// nothing under any. It has no plan, as a plan knows nothing of marks. Of a linked module, the provider is marked where marks in the
+/// main module do not suffice.
 ///
 /// # Errors
 ///
 /// [`Lost`], if no module can be judged any more.
 pub fn marked(wasm: &[u8], judge: &mut dyn Judge) -> Result<Option<Vec<u8>>, Lost> {
+    if let Some(marked) = marked_alone(wasm, judge)? {
+        return Ok(Some(marked));
+    }
+    let Some(provider) = Provider::of(wasm).ok().flatten() else {
+        return Ok(None);
+    };
+    let main = linked::unlinked(wasm);
+    let mut judge = OfProvider { main: &main, judge };
+    let marked = marked_alone(provider.wasm, &mut judge)?;
+    Ok(marked.map(|provider| linked::link(&main, &provider)))
+}
+
+/// Judges providers of a main module.
+struct OfProvider<'j> {
+    main: &'j [u8],
+    judge: &'j mut dyn Judge,
+}
+
+impl Judge for OfProvider<'_> {
+    fn judge(&mut self, wasm: &[u8]) -> Result<Option<Signature>, Lost> {
+        self.judge.judge(&linked::link(self.main, wasm))
+    }
+}
+
+/// As [`marked`], of one module.
+fn marked_alone(wasm: &[u8], judge: &mut dyn Judge) -> Result<Option<Vec<u8>>, Lost> {
     let all = sites(wasm);
     let alone = KINDS.iter().map(|kind| {
         let of_kind = all.iter().filter(|site| kind(site.what));

@@ -67,3 +67,45 @@ fn marks_keep_modules_valid_and_what_they_do() {
         );
     }
 }
+
+/// Sees something in a file whose provider sets a global that it did not have.
+struct InProvider;
+
+impl Judge for InProvider {
+    fn judge(&mut self, wasm: &[u8]) -> Result<Option<crate::report::Signature>, Lost> {
+        let state = shown(wasm).linked.unwrap();
+        let marked = state
+            .globals
+            .iter()
+            .any(|global| *global != crate::observe::Value::I64(0));
+        let signature = || crate::report::Signature::other("marked", None);
+        Ok(marked.then(signature))
+    }
+}
+
+#[test]
+fn marks_are_put_into_the_provider_where_the_main_module_shows_nothing() {
+    let provider = wat::parse_str(
+        "(module (type $f (func)) (type $k (cont $f)) (func $body) (elem declare func $body)
+           (func (export \"f\") (resume $k (cont.new $k (ref.func $body)))))",
+    );
+    let main = wat::parse_str(
+        "(module (import \"linked\" \"f\" (func $f)) (func (export \"run\") (call $f)))",
+    );
+    let main = main.unwrap();
+    let file = linked::link(&main, &provider.unwrap());
+    let marked = marked(&file, &mut InProvider).unwrap().unwrap();
+    assert_eq!(linked::unlinked(&marked), main);
+    let marked = Provider::of(&marked).unwrap().unwrap();
+    validate(marked.wasm).unwrap();
+    assert!(
+        Module::read(marked.wasm)
+            .unwrap()
+            .exports
+            .iter()
+            .any(|export| export.name == "f")
+    );
+    let alone = wat::parse_str("(module (func (export \"run\")))").unwrap();
+    let nothing = linked::link(&alone, b"\0asm\x01\0\0\0");
+    assert!(super::marked(&nothing, &mut InProvider).unwrap().is_none());
+}
