@@ -72,7 +72,7 @@ macro_rules! unlikely_word {
 
 /// Stands behind a stub's code, and makes the stub begin with a line of the cache, [`LINE`], since every function has a section of
 /// its own that is aligned as its contents are. A processor fetches and predicts by lines: where the linker happened to put
-/// the stubs, the same round trip took up to a fifth longer.
+/// the stubs, the same round trip took up to a third longer.
 macro_rules! aligned {
     () => {
         ".p2align 6"
