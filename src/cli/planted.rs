@@ -69,7 +69,7 @@ struct Row {
     classes: &'static [u8],
     campaigns: Vec<Campaign>,
     /// With --regress: the test that was made, or why there is none.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(flatten, serialize_with = "made::serialize")]
     test: Option<Result<Made, String>>,
 }
 

@@ -5,7 +5,8 @@ use crate::cli::isolate::{Ended, run_child};
 use crate::cli::lineup::Lineup;
 use crate::cli::reduce::Search;
 use anyhow::{Context, bail};
-use serde::Serialize;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 use std::ffi::OsString;
 use std::time::{Duration, Instant};
 use switchback::fuzzing::Found;
@@ -117,6 +118,20 @@ impl Findings {
             lines: test.text.lines().count(),
         })
     }
+}
+
+/// The test as `test`, or as `no_test` why there is none; nothing, if none was asked for.
+pub(super) fn serialize<S: Serializer>(
+    test: &Option<Result<Made, String>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(None)?;
+    match test {
+        Some(Ok(made)) => map.serialize_entry("test", made)?,
+        Some(Err(reason)) => map.serialize_entry("no_test", reason)?,
+        None => {}
+    }
+    map.end()
 }
 
 /// The row of the table: the instructions of the finding, what `reduce` left of them and in which time, and the test's
