@@ -3,7 +3,7 @@
 use super::*;
 use crate::compare::{Verdict, compare};
 use crate::engines::{self, Engine, Settings};
-use crate::generate::{Config, Module as Generated, Plan, generate};
+use crate::generate::{Config, Features, Generator, Recipe, generate};
 use crate::linked::Provider;
 use crate::observe::{EventKind, Observation, State, observe};
 use serde_json::Value as Json;
@@ -100,19 +100,34 @@ fn places(before: &[u8], split: &Split) -> HashMap<u64, u64> {
         .collect()
 }
 
+/// Cases of all generators, most of them woven.
+fn cases() -> impl Iterator<Item = (u64, Generator)> {
+    let most = |generator| match generator {
+        Generator::Woven => 80,
+        _ => 25,
+    };
+    let of = move |&generator: &Generator| (0..most(generator)).map(move |seed| (seed, generator));
+    Generator::ALL.iter().flat_map(of)
+}
+
 #[test]
 fn a_split_module_shows_what_it_showed_before() {
     let oracle = engine("oracle", true);
     let (mut split_modules, mut with_functions, mut permuted) = (0, 0, 0);
     let mut across = 0;
-    for seed in 0..100 {
-        let Generated { wasm, plan, .. } = generate(seed, &Config::default());
+    for (seed, generator) in cases() {
+        let wasm = Recipe::of_seed(seed, generator, Features::default())
+            .build()
+            .wasm;
         let Some(split) = split(&wasm, seed) else {
             continue;
         };
         split_modules += 1;
         assert_eq!(super::seed(&split.wasm), Some(seed));
-        assert_eq!(Plan::from_module(&split.wasm).unwrap().0, plan);
+        assert_eq!(
+            Recipe::from_module(&split.wasm).unwrap().generator(),
+            generator
+        );
         let provider = Provider::of(&split.wasm).unwrap().unwrap();
         validate(&split.wasm);
         validate(provider.wasm);
@@ -142,7 +157,7 @@ fn a_split_module_shows_what_it_showed_before() {
             shown(&before, Names::default(), &state_before),
             shown(&after, names, &state_after),
         );
-        assert_eq!(before, shown_after, "seed {seed}");
+        assert_eq!(before, shown_after, "{generator}, seed {seed}");
         let range = provider.range();
         let in_provider = |offset: u32| range.contains(&(offset as usize));
         let trace = after.trace.unwrap();
@@ -152,8 +167,8 @@ fn a_split_module_shows_what_it_showed_before() {
         });
         across += u32::from(resumes.any(|(by, next)| in_provider(by) != in_provider(next)));
     }
-    assert!(split_modules > 95, "{split_modules}");
-    assert!(with_functions > 80, "{with_functions}");
+    assert!(split_modules > 125, "{split_modules}");
+    assert!(with_functions > 120, "{with_functions}");
     assert!(permuted > 25, "{permuted}");
     assert!(across > 30, "{across}");
 }
