@@ -32,7 +32,7 @@ pub struct Scheduler {
     /// Before it suspends, a task runs another continuation under a clause for the same tag: one that returns, or one that suspends
     /// too and is left alone then.
     pub helper: Option<bool>,
-    /// How many handler lists without the tag are between a task and the scheduler.
+    /// How many handler lists for another tag of the same type are between a task and the scheduler.
     pub nested: Number<0, 3>,
     /// The scheduler gives up after so many steps, and goes on with what is left in another way.
     pub patience: Number<1, 60>,
@@ -69,7 +69,7 @@ impl Scheduler {
             switches: Vec::new(),
             guarded: false,
         };
-        let work = b.function(&[ValType::I32], &[], |b, c| {
+        let mut inner = b.function(&reply, &[], |b, c| {
             let other = c.local(nullable(helps.cont));
             b.times(c, rounds, |b, c, round| {
                 b.tick(c);
@@ -84,9 +84,24 @@ impl Scheduler {
                 b.mark_local(c, round);
             });
         });
-        let inner = nested(b, work, self.nested.get());
+        let unused = b.tag(&payload, &reply);
+        let around_inner = Site {
+            tags: vec![(unused, payload.clone())],
+            ..around_helper.clone()
+        };
+        for _ in 0..self.nested.get() {
+            inner = b.function(&reply, &[], |b, c| {
+                let cont = c.local(nullable(helps.cont));
+                b.fresh(c, inner, helps);
+                c.i().local_set(cont);
+                b.step(c, &around_inner, Go::Resume, cont);
+                let held: Vec<u32> = (0..reply.len() as u32).collect();
+                b.absorb_held(c, &reply, &held);
+            });
+        }
         let task = b.function(&params, &results, |b, c| {
-            c.i().local_get(0).call(inner);
+            b.make(c, &reply);
+            c.i().call(inner);
             // What came with the first resume is still there.
             let held: Vec<u32> = (0..params.len() as u32).collect();
             b.absorb_held(c, &params, &held);
