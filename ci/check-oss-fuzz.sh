@@ -54,6 +54,7 @@ else
 fi
 
 if [ -z "$built" ]; then
+  install_cargo_fuzz
   mkdir "$temporary/src" "$temporary/work"
   # Cargo resolves the link, so nothing is built twice for a new place.
   ln -s "$PWD" "$temporary/src/switchback"

@@ -25,6 +25,11 @@ cargo_fuzz() {
   esac
 }
 
+# Installs cargo-fuzz where it is not.
+install_cargo_fuzz() {
+  cargo fuzz --version >/dev/null 2>&1 || cargo install cargo-fuzz --version 0.13.2 --locked
+}
+
 # All fuzz targets that are built without asking for a feature, one a line: what `cargo fuzz list` shows, without cargo-fuzz.
 fuzz_targets() {
   awk '
