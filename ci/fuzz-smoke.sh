@@ -29,6 +29,7 @@ fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 for target in $(fuzz_targets); do
+  [ -x "$built/$target" ] || refuse "$built/$target is no program"
   mkdir -p "$work/$target/corpus" "$work/$target/artifacts"
   log=$work/$target/log
   if ! "$built/$target" "$work/$target/corpus" corpus/seeds \

@@ -29,7 +29,7 @@ usage='usage: ci/fuzz.sh TARGET [HOURS]'
 [ $# -ge 1 ] && [ $# -le 2 ] || refuse "$usage"
 target=$1
 hours=${2:-}
-features=$(optional_fuzz_targets | sed -n "s/^$target //p")
+features=$(optional_fuzz_targets | awk -v target="$target" '$1 == target { print $2 }')
 # The features of the targets are called as those of `switchback` that they turn on.
 optional=()
 [ -z "$features" ] || optional=(--features "$features")

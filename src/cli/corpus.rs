@@ -13,8 +13,8 @@ use switchback::observe::Digest;
 #[derive(Args, Clone, Debug)]
 pub struct Cases {
     /// How many cases of a hundred are mutants of cases that showed something new [default: as what showed more new behaviours a
-    /// case in the last generations of 256, generated cases or mutants, is worth; none with engines that do not switch stacks, whose
-    /// cases have no plan to mutate].
+    /// case in the last generations of 256, generated cases or mutants, is worth; none with engines that do not switch stacks, most
+    /// of whose cases have no plan to mutate].
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
     mutate: Option<u8>,
     /// Generate all cases: the same as --mutate 0.
@@ -37,7 +37,7 @@ impl Cases {
         let mutants = match self.mutate {
             _ if self.no_mutate => MutantShare::Percent(0),
             Some(1..) if !features.stack_switching => {
-                bail!("--mutate: cases without stack switching have no plan to mutate");
+                bail!("--mutate: most cases without stack switching have no plan to mutate");
             }
             Some(percent) => MutantShare::Percent(percent),
             None if features.stack_switching => MutantShare::ByYield,

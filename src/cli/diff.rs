@@ -182,6 +182,8 @@ fn isolated(
     // Which of them it was, each tells alone.
     let alone = |(engine, config): &(&str, Option<&str>)| {
         let mut options = vec!["--engine".to_owned(), (*engine).to_owned()];
+        // The reference does not go ahead to see that the module ends: its crash would count as the other's.
+        options.extend(["--max-instructions".to_owned(), "0".to_owned()]);
         if let Some(plant) = &lineup.plant {
             options.extend(["--plant".to_owned(), plant.clone()]);
         }

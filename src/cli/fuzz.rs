@@ -2,7 +2,7 @@
 
 use super::corpus::Cases;
 use super::isolate::Isolated;
-use super::lineup::{Generation, Lineup, Mask};
+use super::lineup::{Lineup, Mask};
 use super::{Finding, diff, output};
 use anyhow::{Context, anyhow};
 use clap::Args;
@@ -139,7 +139,7 @@ pub fn main(arguments: Arguments) -> anyhow::Result<Finding> {
         bar: progress_bar(&arguments),
         out: arguments.out.clone(),
         cases: arguments.cases.clone(),
-        generation: mask.generation.clone(),
+        mask: mask.clone(),
         scope,
         lineup: lineup.clone(),
         timeout: arguments.timeout,
@@ -200,7 +200,7 @@ struct Keeper {
     bar: ProgressBar,
     out: PathBuf,
     cases: Cases,
-    generation: Generation,
+    mask: Mask,
     scope: Scope,
     lineup: Lineup,
     timeout: Duration,
@@ -306,10 +306,11 @@ impl Keeper {
         let module = panic::catch_unwind(|| found.origin.module(scope));
         let Ok(wasm) = module else {
             text += &match found.origin {
-                // The seed draws among the same generators again.
+                // The seed draws among the same generators again, for the same engines.
                 Origin::Seed(seed) => format!(
-                    "reproduce: switchback generate --seed {seed}{}\n",
-                    self.generation.options()
+                    "reproduce: switchback generate --seed {seed}{}{}\n",
+                    self.lineup.engine_options(),
+                    self.mask.options()
                 ),
                 _ => format!(
                     "reproduce: the same campaign, to case {} at least\n",

@@ -1,6 +1,6 @@
 //! `switchback generate`: the module that a seed makes.
 
-use super::lineup::Generation;
+use super::lineup::{Lineup, Mask, default_engines};
 use super::{Finding, output};
 use anyhow::{Context, anyhow};
 use clap::Args;
@@ -8,7 +8,6 @@ use std::fs;
 use std::io::{IsTerminal, Write, stdout};
 use std::path::PathBuf;
 use switchback::fuzzing::case_module;
-use switchback::generate::{Features, Scope};
 use switchback::report::module_text;
 
 /// Write the module that a seed makes.
@@ -24,15 +23,21 @@ pub struct Arguments {
     /// The file to write; `-` is standard output, in the binary format.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// The engines that the module is for: it uses what all of them can do.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = super::engine_name(),
+          default_values_t = default_engines())]
+    engines: Vec<String>,
     #[command(flatten)]
-    generation: Generation,
+    mask: Mask,
 }
 
 pub fn main(arguments: Arguments) -> anyhow::Result<Finding> {
-    let scope = Scope {
-        features: Features::default(),
-        generators: arguments.generation.generators(),
+    let lineup = Lineup {
+        engines: arguments.engines,
+        plant: None,
+        config: Vec::new(),
     };
+    let scope = arguments.mask.runner(&lineup)?.scope();
     let wasm = case_module(arguments.seed, scope);
     match arguments.output {
         None => output::text(&text(&wasm)?)?,

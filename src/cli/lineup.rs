@@ -70,11 +70,7 @@ impl Generation {
 
     /// The arguments in a command for people, each with a space before it.
     pub fn options(&self) -> String {
-        let arguments = self.arguments();
-        arguments
-            .iter()
-            .map(|argument| format!(" {argument}"))
-            .collect()
+        options(&self.arguments())
     }
 }
 
@@ -82,7 +78,7 @@ fn feature_name() -> clap::builder::PossibleValuesParser {
     Features::ALL.names().into()
 }
 
-fn default_engines() -> Vec<String> {
+pub fn default_engines() -> Vec<String> {
     engines::names().into_iter().map(String::from).collect()
 }
 
@@ -134,12 +130,22 @@ impl Lineup {
         Ok(engines.into_iter().map(&mut seat).collect())
     }
 
+    /// Which engines they are, as arguments, if not the default.
+    fn engine_arguments(&self) -> Vec<String> {
+        if self.engines == default_engines() {
+            return Vec::new();
+        }
+        vec!["--engines".to_owned(), self.engines.join(",")]
+    }
+
+    /// The same in a command for people.
+    pub fn engine_options(&self) -> String {
+        options(&self.engine_arguments())
+    }
+
     /// As arguments, as far as they are not the default.
     pub fn arguments(&self) -> Vec<String> {
-        let mut arguments = Vec::new();
-        if self.engines != default_engines() {
-            arguments.extend(["--engines".to_owned(), self.engines.join(",")]);
-        }
+        let mut arguments = self.engine_arguments();
         if let Some(plant) = &self.plant {
             arguments.extend(["--plant".to_owned(), plant.clone()]);
         }
@@ -151,10 +157,7 @@ impl Lineup {
 
     /// The arguments in a command for people, each with a space before it.
     pub fn options(&self) -> String {
-        self.arguments()
-            .iter()
-            .map(|argument| format!(" {argument}"))
-            .collect()
+        options(&self.arguments())
     }
 }
 
@@ -183,4 +186,15 @@ impl Mask {
         arguments.extend(self.generation.arguments());
         arguments
     }
+
+    /// The arguments in a command for people, each with a space before it.
+    pub fn options(&self) -> String {
+        options(&self.arguments())
+    }
+}
+
+/// Arguments in a command for people, each with a space before it.
+fn options(arguments: &[String]) -> String {
+    let words = arguments.iter().map(|argument| format!(" {argument}"));
+    words.collect()
 }

@@ -18,8 +18,8 @@ use switchback::wast::Host;
 /// Make a module small that shows a difference, a crash or a hang.
 ///
 /// The result shows the same: the same kind of difference, between the same
-/// engines, at the same instruction. A generated module is first reduced by the
-/// plan that it was made from, then operator by operator. Every candidate runs in
+/// engines, at the same instruction. A woven module is first reduced by the plan
+/// that it was made from, all modules operator by operator. Every candidate runs in
 /// a child process. The same module gives the same result, unless the time is up.
 #[derive(Args)]
 pub struct Arguments {

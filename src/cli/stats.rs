@@ -58,6 +58,9 @@ pub fn main(arguments: Arguments) -> anyhow::Result<Finding> {
             arguments.generation.options()
         )
     } else {
+        if !arguments.generation.generator.is_empty() {
+            bail!("--generator: modules in files are made already; give --execs for new ones");
+        }
         for path in &arguments.paths {
             add(path, &counter, &mut statistics)?;
         }

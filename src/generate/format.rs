@@ -66,7 +66,7 @@ impl Sections<'_> {
             }
         }
         let (generator, plan) = match found.ok_or(PlanError::Missing)? {
-            [] => return Err(PlanError::Missing),
+            [] | [VERSION] => return Err(PlanError::Missing),
             [VERSION, number, plan @ ..] => {
                 let generator = Generator::ALL.get(usize::from(*number)).copied();
                 (generator.ok_or(PlanError::Generator(*number))?, plan)

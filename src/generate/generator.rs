@@ -102,10 +102,20 @@ impl Generators {
         self.draw(xxh3_64(&seed.to_le_bytes()))
     }
 
+    /// Draws one by a byte, which is not much more than the sum of the weights: a remainder would favour the first.
+    pub(super) fn draw_by(self, byte: u8) -> Generator {
+        self.draw(u64::from(byte) * self.weight() / 256)
+    }
+
+    /// The sum of the weights.
+    fn weight(self) -> u64 {
+        let weights = self.iter().map(|generator| u64::from(generator.weight()));
+        weights.sum()
+    }
+
     /// Draws one by a number. By 0 it is the first.
     pub(super) fn draw(self, number: u64) -> Generator {
-        let weights = self.iter().map(|generator| u64::from(generator.weight()));
-        let mut at = number % weights.sum::<u64>();
+        let mut at = number % self.weight();
         let mut drawn = self.iter();
         drawn
             .find(|generator| {

@@ -131,8 +131,7 @@ pub fn case_from_bytes(bytes: &[u8], scope: Scope) -> Made {
             .split_first()
             .map_or((0, bytes), |(b, rest)| (*b, rest)),
     };
-    // All of the weights, though a byte is not much more than a hundred.
-    let generator = scope.generators.draw(u64::from(first) * 100 / 256);
+    let generator = scope.generators.draw_by(first);
     match is_whole(generator, features) {
         true => Made {
             wasm: whole::generate_from_bytes(rest, features),

@@ -1,4 +1,4 @@
-//! Steps on the plan of a generated module.
+//! Steps on the plan of a woven module. (Those of other generators are small, and reduced as modules only.)
 //!
 //! Nothing here renumbers: what is not at the end of a list is made empty instead of taken out, and what then nothing refers to
 //! goes with the steps on the module. Every plan becomes valid by being built.
@@ -14,7 +14,7 @@ use std::ops::Range;
 /// A change of the plan and the blobs; it may find nothing to do.
 type Edit = Box<dyn Fn(&mut Plan, &mut Vec<Vec<u8>>)>;
 
-/// Reduces a module by its plan, if it has one and is what the plan makes.
+/// Reduces a woven module by its plan, if it has one and is what the plan makes.
 pub(super) fn reduce(state: &mut State<'_>) -> Result<(), Ended> {
     let Ok((mut plan, mut blobs)) = Plan::from_module(state.best()) else {
         return Ok(());

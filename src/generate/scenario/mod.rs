@@ -1,7 +1,8 @@
 //! Scenarios: small programs of the kinds that people write with stack switching, and that engines got wrong.
 //!
 //! A scenario is one of the kinds in [`Scenario`], with its parameters; [`Style`] is what all of them have in common, such as what
-//! else happens at a certain step. Everything is bounded by the parameters, so a module needs no fuel: all loops are counted. What
+//! else happens at a certain step. Everything is bounded by the parameters, so a module needs no fuel: a loop is
+//! counted, or ends because what it resumes suspends so many times only. What
 //! values are handed from stack to stack is mixed into one global (`values.rs`), so that whatever arrives wrongly shows.
 
 mod actors;

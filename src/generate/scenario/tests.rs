@@ -3,6 +3,7 @@
 use super::*;
 use crate::engines::{self, Settings};
 use crate::fuzzing::Instruction;
+use crate::generate::{Generator, Recipe};
 use crate::observe::{self, EventKind, Outcome};
 use proptest::prelude::*;
 use rand_chacha::ChaCha8Rng;
@@ -40,6 +41,16 @@ fn modules_are_valid_and_small() {
     sizes.sort_unstable();
     assert!(sizes[500] < 1500, "{} bytes in the median", sizes[500]);
     assert!(sizes[950] < 4000, "{} bytes in one of 20", sizes[950]);
+}
+
+#[test]
+fn many_values_stay_within_their_bound() {
+    // One of the few seeds whose lists together reach the bound in the middle of the last ones.
+    let recipe = Recipe::of_seed(2161, Generator::Scenario, Features::default());
+    let wasm = recipe.build().wasm;
+    let valid = Validator::new_with_features(all()).validate_all(&wasm);
+    valid.expect("the module is valid");
+    assert!(wasm.len() < 16_000, "{} bytes", wasm.len());
 }
 
 #[test]

@@ -37,7 +37,11 @@ impl Wide {
         let mut left = 700;
         let mut of = |width: Width, first: usize| -> Vec<ValType> {
             let wanted = width.get();
-            let count = if wanted > left { wanted % 12 } else { wanted };
+            let count = if wanted > left {
+                (wanted % 12).min(left)
+            } else {
+                wanted
+            };
             left -= count;
             let from = pattern.iter().cycle().skip(first).copied();
             let types: Vec<_> = from.take(count).collect();

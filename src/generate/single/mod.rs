@@ -5,7 +5,7 @@
 //! `select` (which it may not). Around the instruction there is nothing, or one stack switch: operands arrive by it, wait on the
 //! operand stack while it happens, or the results leave by it (see [`Crossing`]). All results are returned, so they show.
 //!
-//! Nothing repeats, so there is no fuel.
+//! What repeats does so a fixed number of times, so there is no fuel.
 
 mod crossing;
 mod cx;

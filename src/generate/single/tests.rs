@@ -93,7 +93,7 @@ fn executed(engine: &dyn crate::engines::Engine, wasm: &[u8]) -> BTreeSet<String
 }
 
 #[test]
-fn every_instruction_is_executed_on_every_way_past_a_switch() {
+fn every_instruction_is_executed_past_every_switch_that_it_is_tried_with() {
     let settings = Settings {
         trace: true,
         coverage: true,
@@ -101,16 +101,20 @@ fn every_instruction_is_executed_on_every_way_past_a_switch() {
     };
     let engine = engines::create("oracle", &settings).unwrap();
     let mut missing = Vec::new();
+    let all = Crossing::SWITCHES.len();
     for (index, &opcode) in Opcode::ALL.iter().enumerate() {
-        let mut plan = of_seed(index as u64, Features::default());
-        let all = Crossing::SWITCHES.len();
-        for (at, call) in plan.calls.iter_mut().enumerate() {
-            call.opcode = opcode;
-            call.crossing = Crossing::SWITCHES[(index + at * 3) % all];
-        }
-        let wasm = Recipe::Single(plan).build().wasm;
-        if !executed(engine.as_ref(), &wasm).contains(&format!("{opcode:?}")) {
-            missing.push(opcode);
+        // All ways with all instructions would take too long: each way meets a part of them, and each instruction three ways. One
+        // call in a module, so that no other one hides that this does not get so far.
+        for at in 0..3 {
+            let crossing = Crossing::SWITCHES[(index + at * 3) % all];
+            let mut plan = of_seed((index * 3 + at) as u64, Features::default());
+            plan.calls.truncate(1);
+            plan.calls[0].opcode = opcode;
+            plan.calls[0].crossing = crossing;
+            let wasm = Recipe::Single(plan).build().wasm;
+            if !executed(engine.as_ref(), &wasm).contains(&format!("{opcode:?}")) {
+                missing.push((opcode, crossing));
+            }
         }
     }
     // An instruction that traps whatever it gets counts as executed.
