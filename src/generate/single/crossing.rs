@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use wasm_encoder::{BlockType, Catch, Handle, ValType};
 
 /// Which stack switch happens around an instruction, and what of it gets past the switch. The *parameters* are the operands whose
-/// route is [`Route::Parameter`].
+/// route is [`Route::Parameter`]. In files with plans these are numbers: new ones go to the end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Crossing {
     /// None.

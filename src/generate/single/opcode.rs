@@ -83,7 +83,7 @@ macro_rules! opcodes {
         special { $($special_need:ident: $($special:ident)*;)* }
     ) => {
         /// An instruction, without immediates. (`else` and `end` are part of `if` and `block`; `select` with other than one type is
-        /// in no version of the specification.)
+        /// in no version of the specification.) In files with plans these are numbers: new ones go to the end.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[allow(missing_docs, reason = "the names are the specification's")]
         pub enum Opcode {

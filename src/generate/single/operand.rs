@@ -19,7 +19,7 @@ pub struct Operand {
     pub route: Route,
 }
 
-/// Where an instruction has an operand from.
+/// Where an instruction has an operand from. In files with plans these are numbers: new ones go to the end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Route {
     /// A constant, or what is made in place of a reference.
