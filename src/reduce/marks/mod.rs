@@ -68,13 +68,13 @@ const KINDS: [fn(What) -> bool; 4] = [
 
 /// The module with marks under which the judge sees something, with no more of them than that needs; nothing, if it sees
 /// nothing under any. It has no plan, as a plan knows nothing of marks. Of a linked module, the provider is marked where marks in the
-/// main module do not suffice.
+/// main module do not suffice, but with none for references that must be used up.
 ///
 /// # Errors
 ///
 /// [`Lost`], if no module can be judged any more.
 pub fn marked(wasm: &[u8], judge: &mut dyn Judge) -> Result<Option<Vec<u8>>, Lost> {
-    if let Some(marked) = marked_alone(wasm, judge)? {
+    if let Some(marked) = marked_alone(wasm, sites(wasm), judge)? {
         return Ok(Some(marked));
     }
     let Some(provider) = Provider::of(wasm).ok().flatten() else {
@@ -82,7 +82,10 @@ pub fn marked(wasm: &[u8], judge: &mut dyn Judge) -> Result<Option<Vec<u8>>, Los
     };
     let main = linked::unlinked(wasm);
     let mut judge = OfProvider { main: &main, judge };
-    let marked = marked_alone(provider.wasm, &mut judge)?;
+    let mut sites = sites(provider.wasm);
+    // Only the main module's exports are called, so nothing would use again what is kept.
+    sites.retain(|site| !matches!(site.what, What::Consumed(_) | What::Made));
+    let marked = marked_alone(provider.wasm, sites, &mut judge)?;
     Ok(marked.map(|provider| linked::link(&main, &provider)))
 }
 
@@ -98,9 +101,12 @@ impl Judge for OfProvider<'_> {
     }
 }
 
-/// As [`marked`], of one module.
-fn marked_alone(wasm: &[u8], judge: &mut dyn Judge) -> Result<Option<Vec<u8>>, Lost> {
-    let all = sites(wasm);
+/// As [`marked`], of one module, with some of these marks.
+fn marked_alone(
+    wasm: &[u8],
+    all: Vec<Site>,
+    judge: &mut dyn Judge,
+) -> Result<Option<Vec<u8>>, Lost> {
     let alone = KINDS.iter().map(|kind| {
         let of_kind = all.iter().filter(|site| kind(site.what));
         of_kind.copied().collect::<Vec<_>>()

@@ -68,6 +68,29 @@ fn marks_keep_modules_valid_and_what_they_do() {
     }
 }
 
+/// Sees nothing, and that a provider never has other exports than at first.
+struct SameExports(usize);
+
+impl Judge for SameExports {
+    fn judge(&mut self, wasm: &[u8]) -> Result<Option<crate::report::Signature>, Lost> {
+        let provider = Provider::of(wasm).unwrap().unwrap();
+        let exports = Module::read(provider.wasm).unwrap().exports;
+        assert_eq!(exports.len(), self.0);
+        Ok(None)
+    }
+}
+
+#[test]
+fn a_provider_gets_no_exports_that_nobody_calls() {
+    let provider = wat::parse_str(MODULE).unwrap();
+    let exports = Module::read(&provider).unwrap().exports.len();
+    let all = mark(&provider, &sites(&provider)).unwrap();
+    assert!(Module::read(&all).unwrap().exports.len() > exports);
+    let file = linked::link(b"\0asm\x01\0\0\0", &provider);
+    let marked = marked(&file, &mut SameExports(exports)).unwrap();
+    assert!(marked.is_none());
+}
+
 /// Sees something in a file whose provider sets a global that it did not have.
 struct InProvider;
 
