@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use switchback::engines::{self, Settings};
+use switchback::linked;
 use switchback::wast::run_script;
 use tempfile::TempDir;
 
@@ -146,15 +147,40 @@ fn what_only_the_trace_shows_becomes_a_test() {
                 (return))
             (drop)))"#;
     fs::write(&path, module).unwrap();
-    let path = path.to_str().unwrap();
-    let out = folder.path().to_str().unwrap();
-    let plant = "tags-compared-by-type";
+    becomes_a_test(&path, "tags-compared-by-type");
+}
+
+/// Without the bug the start function returns, which is no assertion; there is nothing that could be called, and no state.
+#[test]
+fn a_start_function_becomes_a_test() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("start.wat");
+    let module = "(module (start $start)
+        (func $start
+            (if (i64.ne (i64.sub (i64.const 5) (i64.const 3)) (i64.const 2)) (then (unreachable)))))";
+    fs::write(&path, module).unwrap();
+    becomes_a_test(&path, "subtraction-reversed");
+    // The provider's start function is one as well.
+    let main = wat::parse_str("(module (func (export \"run\") (unreachable)))").unwrap();
+    let file = linked::link(&main, &wat::parse_str(module).unwrap());
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("linked.wasm");
+    fs::write(&path, file).unwrap();
+    becomes_a_test(&path, "subtraction-reversed");
+}
+
+/// Makes a test `t` of a module that is alone in its folder. It is all that is there then; it fails with the bug, and passes without
+/// it and on the reference.
+fn becomes_a_test(path: &Path, plant: &str) {
+    let folder = path.parent().unwrap();
+    let (path, out) = (path.to_str().unwrap(), folder.to_str().unwrap());
     let options = [
         "--plant", plant, "--config", "default", "--name", "t", "--out", out,
     ];
     let regress = switchback(&[&["regress", path], &options[..]].concat());
     assert_eq!(regress.status.code(), Some(0), "{}", text(&regress.stderr));
-    let script = folder.path().join("t.wast");
+    assert_eq!(fs::read_dir(folder).unwrap().count(), 2);
+    let script = folder.join("t.wast");
     let script = script.to_str().unwrap();
     let wast = |engine: &str, more: &[&str]| {
         let arguments = ["wast", script, "--engine", engine];
@@ -200,6 +226,44 @@ fn what_agrees_has_nothing_to_reduce() {
         &["--name"],
     );
     is_error(&switchback(&["reduce", "no-such.wasm"]), &["no-such.wasm"]);
+}
+
+#[test]
+fn what_cannot_be_run_is_told_with_the_reason() {
+    let folder = TempDir::new().unwrap();
+    let write = |name: &str, wasm: &[u8]| {
+        let path = folder.path().join(name);
+        fs::write(&path, wasm).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let out = folder.path().join("tests");
+    let out = out.to_str().unwrap();
+    let main = "(module (import \"linked\" \"f\" (func)))";
+    let main = wat::parse_str(main).unwrap();
+    let unlinkable = linked::link(&main, &wat::parse_str("(module)").unwrap());
+    let unlinkable = write("unlinkable.wasm", &unlinkable);
+    let cut = write("cut.wasm", &main[..main.len() - 1]);
+    for (path, parts) in [
+        (
+            &unlinkable,
+            ["unlinkable.wasm", "unknown import: \"linked\" \"f\""],
+        ),
+        (&cut, ["cut.wasm", "unexpected end"]),
+    ] {
+        is_error(&switchback(&["reduce", path]), &parts);
+        is_error(&switchback(&["regress", path, "--out", out]), &parts);
+    }
+    // The engines agree on this one, but no script could say on what.
+    let endless = write("endless.wat", b"(module (func (export \"f\") (call 0)))");
+    is_error(
+        &switchback(&["regress", &endless, "--out", out]),
+        &[
+            "endless.wat",
+            "all agree",
+            "no assertion describes that the call of \"f\"",
+        ],
+    );
+    assert_eq!(fs::read_dir(out).unwrap().count(), 0);
 }
 
 /// Nothing is done within a microsecond, so every candidate is a hang: nothing of the module is needed.

@@ -10,7 +10,8 @@ use serde::Serialize;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use switchback::engines::SetupError;
+use switchback::engines::{self, Settings, SetupError};
+use switchback::observe::observe;
 use switchback::reduce::{Judge, Measure, Progress, Reduced, reduce};
 use switchback::report::{Signature, module_text};
 use switchback::wast::Host;
@@ -170,10 +171,32 @@ impl Search {
                 return Ok(judge);
             }
         }
+        self.suitable(path, wasm)?;
         bail!(
             "{}: the engines agree, so there is nothing to reduce",
             path.display()
         )
+    }
+
+    /// Sees that the module is one that the reference can run. It is asked where nothing is shown: that engines accept what the
+    /// reference refuses is a difference.
+    ///
+    /// # Errors
+    ///
+    /// What the reference says of a module that it cannot run.
+    pub fn suitable(&self, path: &Path, wasm: &[u8]) -> anyhow::Result<()> {
+        let (reference, _) = engines::split_reference(&self.lineup.engines)?;
+        let [_, bound] = BOUNDS;
+        let settings = Settings {
+            instructions: Some(bound),
+            ..Settings::default()
+        };
+        let engine = engines::create(reference.name, &settings)?;
+        let instantiation = observe(engine.as_ref(), wasm).instantiation;
+        match input::unsuitable(path, reference.name, &instantiation) {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
     }
 
     /// Whether the module shows anything, alone in a new process.

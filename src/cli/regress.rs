@@ -6,12 +6,14 @@ use super::{Finding, input, output};
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, Permissions};
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use switchback::engines::DEFAULT;
 use switchback::fuzzing::{SCRIPT, ScriptRunner};
 use switchback::reduce::{Judge, Reduced, marked};
-use switchback::wast::{CONFIGURATION, Host};
+use switchback::wast::{CONFIGURATION, CaseScriptError, Host};
 
 /// Make a test of a finding: a small script that fails until the bug is mended.
 ///
@@ -125,8 +127,26 @@ fn heading(reduced: &Reduced, host: Host, seats: &[Seat<'_>], reference: String)
     text
 }
 
+/// A script that is to be at `path`, under another name in the same folder until it is judged: one that is not kept goes, and
+/// `cargo test` never sees it.
+fn draft(path: &Path, text: &str) -> anyhow::Result<tempfile::NamedTempFile> {
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    // The umask takes from that as from any file's; temporary files are their owner's alone otherwise.
+    let mut file = tempfile::Builder::new()
+        .prefix(".regress-")
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(folder)
+        .with_context(|| folder.display().to_string())?;
+    file.write_all(text.as_bytes())
+        .with_context(|| file.path().display().to_string())?;
+    Ok(file)
+}
+
 impl Search {
-    /// Reduces a module to a script, writes that to `path` and sees that it fails.
+    /// Reduces a module to a script and sees that it fails, and passes on the reference. Only then it is at `path`.
     pub fn test(&self, file: &Path, wasm: &[u8], path: &Path) -> anyhow::Result<Test> {
         let (host, reduced) = self.as_script(file, wasm)?;
         let lineup = &self.lineup;
@@ -144,25 +164,37 @@ impl Search {
         let mut seats = lineup.seats()?;
         let reference = seats.pop().context("the reference")?;
         let heading = heading(&reduced, host, &seats, label(reference));
+        let mut wrong = String::new();
         for script in short.map(|finding| finding.text).into_iter().chain([whole]) {
             let text = format!("{heading}{script}");
-            fs::write(path, &text).with_context(|| path.display().to_string())?;
-            let command: Vec<_> = self
-                .run_script(path)?
-                .into_iter()
-                .map(OsString::from)
-                .collect();
-            let ended = run_child(&command, self.timeout)?;
+            let candidate = draft(path, &text)?;
+            let run = |command: Vec<String>| {
+                let command: Vec<_> = command.into_iter().map(OsString::from).collect();
+                run_child(&command, self.timeout)
+            };
+            let on_reference = ["wast", "--engine", reference.0, "--"].map(str::to_owned);
+            let drafted = candidate.path().display().to_string();
+            let on_reference = on_reference.into_iter().chain([drafted]);
+            if !matches!(run(on_reference.collect())?, Ended::Done { .. }) {
+                wrong = format!("the script fails on {} itself", reference.0);
+                continue;
+            }
+            let ended = run(self.run_script(candidate.path())?)?;
             // What depends on where things lie in memory may need all of it.
             if !matches!(ended, Ended::Done { .. }) {
+                if !matches!(ended, Ended::Refused) {
+                    let kept = candidate.persist_noclobber(path);
+                    kept.with_context(|| path.display().to_string())?;
+                }
                 return Ok(Test {
                     text,
                     reduced,
                     ended,
                 });
             }
+            wrong = "the script passes, which it should not".to_owned();
         }
-        bail!("{}: the script passes, which it should not", path.display())
+        bail!("{}: {wrong}", file.display())
     }
 
     /// The command that runs a script on the engines under test.
@@ -207,11 +239,24 @@ impl Search {
                 }
             }
         }
+        self.suitable(path, wasm)?;
+        let refused = match self.no_script(wasm)? {
+            Some(error) => format!(" ({error})"),
+            None => String::new(),
+        };
         bail!(
             "{}: no engine fails a script of it: either all agree, or only traces differ, in what no state shows; \
-             `switchback reduce{}` keeps that",
+             `switchback reduce{}` keeps that{refused}",
             path.display(),
             self.lineup.options()
         )
+    }
+
+    /// Why there is no script of a module, with the standard host at least; nothing, if there is one.
+    fn no_script(&self, wasm: &[u8]) -> anyhow::Result<Option<CaseScriptError>> {
+        let (lineup, host) = (&self.lineup, Host::Standard);
+        let settings = lineup.settings();
+        let runner = ScriptRunner::new(&lineup.engines, &lineup.config, &settings, host)?;
+        Ok(runner.script(wasm).err())
     }
 }

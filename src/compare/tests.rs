@@ -51,6 +51,7 @@ fn observation(engine: &str, calls: Vec<(Vec<Event>, Outcome)>) -> Observation {
         scope: crate::observe::TraceScope::All,
         state: Some(State::default()),
         linked: None,
+        ended_in_provider: false,
     }
 }
 

@@ -171,6 +171,7 @@ mod tests {
             scope: Default::default(),
             state: None,
             linked: None,
+            ended_in_provider: false,
         }
     }
 

@@ -87,6 +87,7 @@ fn drive(
     let mut observation = Observation {
         engine: engine.name().to_owned(),
         instantiation: Outcome::Returned { values: Vec::new() },
+        ended_in_provider: false,
         calls: Vec::new(),
         trace: engine.traces().map(|_| Vec::new()),
         scope: engine.traces().unwrap_or_default(),
@@ -103,7 +104,11 @@ fn drive(
     let start = Instant::now();
     let mut executed = Vec::new();
     let mut executions = Vec::new();
-    let instantiated = compiled.and_then(|modules| instantiate(session, modules));
+    let instantiated = compiled.and_then(|modules| {
+        let provider = instantiate_provider(session, modules.provider);
+        observation.ended_in_provider = provider.is_err();
+        instantiate(session, provider?, modules.main)
+    });
     record(session, &mut observation);
     match instantiated {
         Ok(instances) => {
@@ -164,16 +169,23 @@ fn compile(session: &mut dyn Session, wasm: &[u8]) -> Result<Modules, Outcome> {
     })
 }
 
-fn instantiate(session: &mut dyn Session, modules: Modules) -> Result<Instances, Outcome> {
-    let provider = match modules.provider {
-        Some((module, interface)) => {
-            interface.check_sizes()?;
-            let id = session.instantiate(module, &standard_host(&interface.imports))?;
-            Some(Instance { id, interface })
-        }
-        None => None,
+fn instantiate_provider(
+    session: &mut dyn Session,
+    provider: Option<(ModuleId, Interface)>,
+) -> Result<Option<Instance>, Outcome> {
+    let Some((module, interface)) = provider else {
+        return Ok(None);
     };
-    let (module, interface) = modules.main;
+    interface.check_sizes()?;
+    let id = session.instantiate(module, &standard_host(&interface.imports))?;
+    Ok(Some(Instance { id, interface }))
+}
+
+fn instantiate(
+    session: &mut dyn Session,
+    provider: Option<Instance>,
+    (module, interface): (ModuleId, Interface),
+) -> Result<Instances, Outcome> {
     interface.check_sizes()?;
     let bindings = linked_host(&interface.imports, provider.as_ref().map(|p| p.id));
     let id = session.instantiate(module, &bindings)?;

@@ -32,6 +32,10 @@ pub struct Observation {
     /// How instantiation ended; the start function runs in it. Only after
     /// [`Outcome::Returned`] (without values) are there calls and a state.
     pub instantiation: Outcome,
+    /// Whether it was the instantiation of the module's provider ([`crate::linked`]) that ended otherwise, so that that of the
+    /// module was not tried. For scripts: not compared, and not part of the JSON or the digest.
+    #[serde(skip)]
+    pub ended_in_provider: bool,
     /// The calls, in export order.
     pub calls: Vec<Call>,
     /// All events in execution order; `None` if the engine did not trace.

@@ -197,6 +197,7 @@ mod tests {
             scope: crate::observe::TraceScope::All,
             state: None,
             linked: None,
+            ended_in_provider: false,
         }
     }
 

@@ -63,6 +63,7 @@ fn diverging() -> (Vec<u8>, Observation, Observation) {
             scope: crate::observe::TraceScope::All,
             state: Some(State::default()),
             linked: None,
+            ended_in_provider: false,
         }
     };
     let (left, right) = (side("compiled", 1), side("oracle", 0));

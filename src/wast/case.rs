@@ -2,7 +2,7 @@
 
 use super::host::host_modules;
 use super::layout::laid_out;
-use super::observers::{GLOBAL, MEMORY, Observer, TABLE, observers};
+use super::observers::{GLOBAL, MEMORY, Observer, TABLE, observers, presence};
 use crate::engines::{ExportKind, Interface};
 use crate::linked::{self, Provider};
 use crate::observe::{Observation, Outcome, Value};
@@ -49,6 +49,8 @@ pub struct CaseScript {
     calls: Vec<String>,
     /// With what the instantiation of the module traps, if it does.
     trap: Option<&'static str>,
+    /// What is looked at where nothing else is asserted: that a call or an instantiation returns is seen, but counts as none.
+    presence: Observer,
 }
 
 /// A module of the script with what stands before it, and what looks at its state.
@@ -72,7 +74,11 @@ impl CaseScript {
     ) -> Result<CaseScript, CaseScriptError> {
         let provider = Provider::of(wasm).map_err(|error| module_error(&error))?;
         let provider = provider.map(|p| Part::read(p.wasm, host)).transpose()?;
-        let main = Part::read(&linked::unlinked(wasm), host)?;
+        let (provider, main) = match provider {
+            // No instance of the main module was even tried, so the script has none.
+            Some(provider) if observation.ended_in_provider => (None, provider),
+            provider => (provider, Part::read(&linked::unlinked(wasm), host)?),
+        };
         let trap = match &observation.instantiation {
             Outcome::Returned { .. } => None,
             Outcome::Trapped { trap, .. } => Some(trap.text()),
@@ -101,6 +107,7 @@ impl CaseScript {
             },
             calls: calls.collect::<Result<_, _>>()?,
             trap,
+            presence: presence(&main),
         })
     }
 
@@ -118,7 +125,7 @@ impl CaseScript {
         self.observed_by(|_| true)
     }
 
-    /// The script with some of the observers only.
+    /// The script with some of the observers only. It has an assertion in any case, as a script without any is a failure.
     pub fn observed_by(&self, kept: impl Fn(usize) -> bool) -> String {
         let of_main = self.main.observers.len();
         let mut script = String::new();
@@ -136,7 +143,11 @@ impl CaseScript {
             let module = self.main.part.definition("", &[]);
             return script + &format!("(assert_trap\n{}\n  {trap:?})\n", module.trim_end());
         }
-        let observers = self.main.kept(kept);
+        let mut observers = self.main.kept(kept);
+        let asserts = |call: &String| call.starts_with("(assert_");
+        if observers.is_empty() && asserted.is_empty() && !self.calls.iter().any(asserts) {
+            observers.push(&self.presence);
+        }
         script += &self.main.part.definition("", &observers);
         for call in &self.calls {
             script += &format!("{call}\n");
@@ -245,7 +256,7 @@ fn assertion(export: &str, outcome: &Outcome) -> Result<String, CaseScriptError>
                     let patterns: String = patterns.iter().map(|p| format!(" {p}")).collect();
                     format!("(assert_return {invoke}{patterns})")
                 }
-                // That it returns is an assertion too.
+                // That it returns is seen too, although it does not count as an assertion.
                 None => invoke,
             }
         }
@@ -467,6 +478,47 @@ mod tests {
                 "{:?}",
                 result.failures
             );
+        }
+    }
+
+    #[test]
+    fn the_instantiation_that_traps_is_the_one_that_is_asserted() {
+        let traps = wat::parse_str("(module (func $start (unreachable)) (start $start))").unwrap();
+        let main = "(module (import \"linked\" \"f\" (func $f)) (start $f))";
+        let main = wat::parse_str(main).unwrap();
+        let provider = "(module (func (export \"f\") (unreachable)))";
+        let provider = wat::parse_str(provider).unwrap();
+        let oracle = engines::create("oracle", &Settings::default()).unwrap();
+        for (wasm, registered) in [
+            (linked::link(&main, &traps), false),
+            (linked::link(&main, &provider), true),
+        ] {
+            let observation = observe(oracle.as_ref(), &wasm);
+            assert_eq!(observation.ended_in_provider, !registered);
+            for host in [Host::InScript, Host::Standard] {
+                let script = CaseScript::new(&wasm, &observation, host).unwrap().text();
+                assert_eq!(script.contains("(register"), registered, "{script}");
+                assert!(script.contains("(assert_trap\n(module"), "{script}");
+                let result = run_script("case", &script, oracle.as_ref()).unwrap();
+                assert_eq!((result.failed, result.passed), (0, 1), "{script}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_script_has_an_assertion_whatever_is_left_of_it() {
+        for module in [
+            "(module (func $start) (start $start))",
+            "(module (global i32 (i32.const 1)) (type $f (func)) (type $k (cont $f)) (func $f)
+               (elem declare func $f) (func (export \"instantiated\") (result (ref $k)) (cont.new $k (ref.func $f))))",
+        ] {
+            let wasm = wat::parse_str(module).unwrap();
+            let oracle = engines::create("oracle", &Settings::default()).unwrap();
+            let observation = observe(oracle.as_ref(), &wasm);
+            let script = CaseScript::new(&wasm, &observation, Host::InScript).unwrap();
+            let script = script.observed_by(|_| false);
+            let result = run_script("case", &script, oracle.as_ref()).unwrap();
+            assert_eq!((result.failed, result.passed), (0, 1), "{script}");
         }
     }
 }

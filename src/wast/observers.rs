@@ -128,6 +128,22 @@ pub(super) fn observers(
     observers
 }
 
+/// What sees that a part is there at all, and returns something: for a script that says nothing else.
+pub(super) fn presence(part: &Part) -> Observer {
+    let mut name = String::from("instantiated");
+    while part.interface.export(&name).is_some() {
+        name += "!";
+    }
+    Observer {
+        function: format!(
+            "(func (export {}) (result i64) (i64.const 1))",
+            quoted(&name)
+        ),
+        name,
+        value: 1,
+    }
+}
+
 /// The addresses of the first words of a memory that are not zero, as far as whole words are inside it.
 fn words(memory: &Memory) -> Vec<usize> {
     let size = usize::try_from(memory.pages.saturating_mul(1 << 16)).unwrap_or(usize::MAX);
