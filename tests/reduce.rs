@@ -207,6 +207,36 @@ fn a_test_is_made_of_a_planted_bug() {
     }
 }
 
+/// The table of campaigns may be of other seeds than one campaign for each test has.
+#[test]
+fn tables_of_other_seeds_are_told_before_any_campaign() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("page.md");
+    let campaigns = "<!-- switchback planted -->\n\n| bug | classes | seed 1 | seed 2 | median | a case |\n|---|---|---|---|---|---|\n\
+                     | carry-lost | – | 7 | 8 | 7 | 9 |\n";
+    let tests = "\n<!-- switchback planted --regress -->\n";
+    fs::write(&path, format!("{campaigns}{tests}")).unwrap();
+    let page = path.to_str().unwrap();
+    let arguments = ["planted", PLANT, "--seeds", "1", "--update", page];
+    let run = |more: &[&str]| switchback(&[&arguments[..], more].concat());
+    // Without a campaign there is nothing on the standard output.
+    let refused = run(&[]);
+    is_error(&refused, &["page.md", "carry-lost", "5 columns"]);
+    assert_eq!(text(&refused.stdout), "");
+    // One execution finds nothing that a test could be made of, or is reduced at once: there is a row anyway.
+    let ran = run(&["--regress", "--execs", "1", "--time", "1s"]);
+    assert_ne!(ran.status.code(), Some(2), "{}", text(&ran.stderr));
+    let updated = fs::read_to_string(&path).unwrap();
+    let (first, second) = updated.split_once(tests).unwrap();
+    assert_eq!(first, campaigns);
+    assert!(second.contains(&format!("\n| {PLANT} | ")), "{updated}");
+    fs::write(&path, campaigns).unwrap();
+    is_error(
+        &run(&["--regress"]),
+        &["page.md", "no line <!-- switchback planted --regress -->"],
+    );
+}
+
 #[test]
 fn what_agrees_has_nothing_to_reduce() {
     let folder = TempDir::new().unwrap();

@@ -12,6 +12,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -50,7 +51,8 @@ pub struct Arguments {
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
     time: Duration,
     /// Write the rows into the table of this Markdown file, after its line `<!-- switchback planted -->`; with --regress, also into
-    /// the one after `<!-- switchback planted --regress -->`. Rows of other bugs stay.
+    /// the one after `<!-- switchback planted --regress -->`, and into that alone if the first has rows of another number of seeds.
+    /// Rows of other bugs stay.
     #[arg(long, value_name = "FILE")]
     update: Option<PathBuf>,
     #[command(flatten)]
@@ -102,6 +104,10 @@ pub fn main(arguments: Arguments) -> anyhow::Result<Finding> {
         bail!("the bugs are given without --plant");
     }
     let bugs = chosen(&arguments.bugs)?;
+    let fits = match (&arguments.update, bugs.first()) {
+        (Some(file), Some(bug)) => check(file, bug.name, arguments.seeds, arguments.regress)?,
+        _ => false,
+    };
     let mut rows = Vec::new();
     for bug in bugs {
         let lineup = Lineup {
@@ -122,7 +128,10 @@ pub fn main(arguments: Arguments) -> anyhow::Result<Finding> {
         };
         // One by one: all of them take long, and what is there already is worth keeping.
         if let Some(file) = &arguments.update {
-            update(file, MARK, row.bug, &row.heading(), &row.markdown())?;
+            if fits {
+                let heading = heading(1..=arguments.seeds);
+                update(file, MARK, row.bug, &heading, &row.markdown())?;
+            }
             if let Some(test) = &row.test {
                 let (mark, heading) = (made::MARK, made::HEADING);
                 update(file, mark, row.bug, heading, &made::markdown(row.bug, test))?;
@@ -253,14 +262,13 @@ fn run(
     })
 }
 
-impl Row {
-    /// The heading of the table, for rows with these seeds.
-    fn heading(&self) -> String {
-        let seeds = self.campaigns.iter().map(|campaign| campaign.seed);
-        let seeds: String = seeds.map(|seed| format!(" seed {seed} |")).collect();
-        format!("| bug | classes |{seeds} median | a case |")
-    }
+/// The heading of the table, for rows with these seeds.
+fn heading(seeds: RangeInclusive<u64>) -> String {
+    let seeds: String = seeds.map(|seed| format!(" seed {seed} |")).collect();
+    format!("| bug | classes |{seeds} median | a case |")
+}
 
+impl Row {
     /// The row of the table: the bug, its classes, executions by seed, their median, and the seed of a case that shows it.
     fn markdown(&self) -> String {
         let mut classes: Vec<String> = self.classes.iter().map(u8::to_string).collect();
@@ -295,43 +303,96 @@ impl Row {
 /// The line in front of the table.
 const MARK: &str = "<!-- switchback planted -->";
 
+/// A table in a Markdown file, after a mark.
+struct Table<'t> {
+    before: &'t str,
+    /// The rows by their bugs, without the heading.
+    rows: BTreeMap<&'t str, &'t str>,
+    after: Vec<&'t str>,
+}
+
+impl<'t> Table<'t> {
+    fn read(text: &'t str, mark: &str) -> anyhow::Result<Table<'t>> {
+        let (before, rest) = text
+            .split_once(mark)
+            .with_context(|| format!("there is no line {mark}"))?;
+        let lines: Vec<&str> = rest.trim_start().lines().collect();
+        let end = lines.iter().position(|line| !line.starts_with('|'));
+        let (table, after) = lines.split_at(end.unwrap_or(lines.len()));
+        let of = |line: &'t str| line.split('|').nth(1).unwrap_or_default().trim();
+        Ok(Table {
+            before,
+            rows: table.iter().skip(2).map(|line| (of(line), *line)).collect(),
+            after: after
+                .iter()
+                .copied()
+                .skip_while(|line| line.is_empty())
+                .collect(),
+        })
+    }
+
+    /// Why a row of this bug has no place in the table with this heading: other rows have other columns.
+    fn misfit(&self, bug: &str, heading: &str) -> Option<String> {
+        let mut others = self.rows.iter().filter(|(other, _)| **other != bug);
+        let (other, _) = others.find(|(_, row)| cells(row) != cells(heading))?;
+        let columns = cells(heading) - 1;
+        Some(format!(
+            "the row of {other} has not the {columns} columns of that of {bug}"
+        ))
+    }
+}
+
+/// The number of lines between the cells of a row, one more than it has columns.
+fn cells(row: &str) -> usize {
+    row.matches('|').count()
+}
+
+/// Whether the table of campaigns in a file can take the rows of so many seeds, `bug`'s first. With `regress` it may stay as it is,
+/// and that of tests has to take its rows.
+///
+/// # Errors
+///
+/// That there is no such table, or one with other columns. Campaigns take long, so this is told before any.
+fn check(file: &Path, bug: &str, seeds: u64, regress: bool) -> anyhow::Result<bool> {
+    let name = || file.display().to_string();
+    let text = fs::read_to_string(file).with_context(name)?;
+    let table = |mark| Table::read(&text, mark).with_context(name);
+    // Once the first row has its place, the others have theirs.
+    let misfit = table(MARK)?.misfit(bug, &heading(1..=seeds));
+    if regress {
+        if let Some(misfit) = table(made::MARK)?.misfit(bug, made::HEADING) {
+            bail!("{}: {misfit}", name());
+        }
+        if let Some(misfit) = &misfit {
+            anstream::eprintln!("{}: only the tests' table is written: {misfit}", name());
+        }
+    } else if let Some(misfit) = misfit {
+        bail!("{}: {misfit}", name());
+    }
+    Ok(misfit.is_none())
+}
+
 /// Puts the row of a bug into the table after a mark in a file, in the order of the bugs.
 fn update(file: &Path, mark: &str, bug: &str, heading: &str, row: &str) -> anyhow::Result<()> {
     let name = || file.display().to_string();
     let text = fs::read_to_string(file).with_context(name)?;
-    let (before, rest) = text
-        .split_once(mark)
-        .with_context(|| format!("{}: there is no line {mark}", name()))?;
-    let lines: Vec<&str> = rest.trim_start().lines().collect();
-    let end = lines.iter().position(|line| !line.starts_with('|'));
-    let (table, after) = lines.split_at(end.unwrap_or(lines.len()));
-    let of = |line: &str| line.split('|').nth(1).unwrap_or_default().trim().to_owned();
-    let mut rows: BTreeMap<String, String> = table
-        .iter()
-        .skip(2)
-        .map(|line| (of(line), format!("{line}\n")))
-        .collect();
-    rows.remove(bug);
-    let cells = |row: &str| row.matches('|').count();
-    if let Some((other, _)) = rows.iter().find(|(_, old)| cells(old) != cells(row)) {
-        bail!(
-            "{}: the row of {other} has not the {} columns of that of {bug}",
-            name(),
-            cells(row) - 1
-        );
+    let mut table = Table::read(&text, mark).with_context(name)?;
+    if let Some(misfit) = table.misfit(bug, heading) {
+        bail!("{}: {misfit}", name());
     }
-    rows.insert(bug.to_owned(), row.to_owned());
+    table.rows.insert(bug, row.trim_end());
     let rule = "---|".repeat(cells(heading) - 1);
-    let mut out = format!("{before}{mark}\n\n{heading}\n|{rule}\n");
+    let mut out = format!("{}{mark}\n\n{heading}\n|{rule}\n", table.before);
     // Those that are no more go.
     for (_, bug) in engines::planted() {
-        out += rows.get(bug.name).map_or("", String::as_str);
+        if let Some(row) = table.rows.get(bug.name) {
+            let _ = writeln!(out, "{row}");
+        }
     }
-    let after: Vec<&&str> = after.iter().skip_while(|line| line.is_empty()).collect();
-    if !after.is_empty() {
+    if !table.after.is_empty() {
         out.push('\n');
     }
-    for line in after {
+    for line in table.after {
         let _ = writeln!(out, "{line}");
     }
     fs::write(file, out).with_context(name)
@@ -357,7 +418,8 @@ mod tests {
     }
 
     fn update(file: &Path, row: &Row) -> anyhow::Result<()> {
-        super::update(file, MARK, row.bug, &row.heading(), &row.markdown())
+        let heading = heading(1..=row.campaigns.len() as u64);
+        super::update(file, MARK, row.bug, &heading, &row.markdown())
     }
 
     #[test]
@@ -380,6 +442,8 @@ mod tests {
         assert_eq!(text, expected);
         let error = update(&file, &row(bugs[1], &[1])).unwrap_err();
         assert!(error.to_string().contains(bugs[0]), "{error}");
+        assert!(check(&file, bugs[1], 3, false).unwrap());
+        assert!(check(&file, bugs[1], 1, false).is_err());
         assert_eq!(fs::read_to_string(&file).unwrap(), expected);
     }
 }
