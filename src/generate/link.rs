@@ -10,6 +10,7 @@
 
 mod encode;
 
+use super::Features;
 use super::recipe::Made;
 use crate::linked;
 use crate::reduce::module::{Item, Module, Space};
@@ -55,13 +56,29 @@ pub fn seed(wasm: &[u8]) -> Option<u64> {
 /// How many cases of a hundred are linked.
 const SHARE: usize = 20;
 
-/// The seed by which the case of a seed is split, if it is to be.
-pub(crate) fn drawn(seed: u64) -> Option<u64> {
+/// The seed by which the case of a seed is split, if it is to be, for engines with these features.
+pub(crate) fn drawn(seed: u64, features: Features) -> Option<u64> {
     // Another stream than the one that the module is drawn from.
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     random.set_stream(1);
     let mut draw = Draw(random);
-    draw.chance(SHARE).then(|| draw.0.next_u64())
+    draw.chance(SHARE)
+        .then(|| masked(draw.0.next_u64(), features))
+}
+
+/// Whether a split by this seed may put the provider's groups of types into another order. A seed has this in a bit of its own, so that
+/// a mask can clear it.
+fn permutes(seed: u64) -> bool {
+    seed & 1 == 1
+}
+
+/// The same split, without what these features leave out.
+pub(crate) fn masked(seed: u64, features: Features) -> u64 {
+    // In another order, types may stand behind those that repeat others.
+    match features.late_switch_types {
+        true => seed,
+        false => seed & !1,
+    }
 }
 
 impl Made {
@@ -111,7 +128,7 @@ pub fn split(wasm: &[u8], seed: u64) -> Option<Split> {
     if moved.is_empty() {
         return None;
     }
-    let splitter = Splitter::new(&module, &graph, moved, &mut draw);
+    let splitter = Splitter::new(&module, &graph, moved, permutes(seed), &mut draw);
     let (mut kept, provided) = splitter.modules().ok()?;
     // What the module was made of.
     let plan = custom_sections(wasm).filter(|section| section.name().starts_with("switchback."));

@@ -116,7 +116,7 @@ pub fn case(seed: u64, scope: Scope) -> Made {
         },
         false => {
             let made = Recipe::of_seed(seed, generator, features).build();
-            made.linked(link::drawn(seed))
+            made.linked(link::drawn(seed, features))
         }
     }
 }
@@ -139,7 +139,7 @@ pub fn case_from_bytes(bytes: &[u8], scope: Scope) -> Made {
         },
         false => {
             let made = Recipe::draw(generator, &mut Unstructured::new(rest), features).build();
-            made.linked(link::drawn(xxh3_64(bytes)))
+            made.linked(link::drawn(xxh3_64(bytes), features))
         }
     }
 }

@@ -475,6 +475,27 @@ fn without_late_switch_types_the_families_are_one_group() {
 }
 
 #[test]
+fn without_relaxed_madd_other_relaxed_instructions_stay() {
+    let features = Features {
+        relaxed_madd: false,
+        ..Features::ALL
+    };
+    let mut others = 0;
+    for seed in 0..150 {
+        let scope = Scope {
+            features,
+            generators: Generators::default(),
+        };
+        let wasm = case(seed, scope).wasm;
+        let text = wasmprinter::print_bytes(&wasm).unwrap();
+        assert!(!text.contains("relaxed_madd"), "seed {seed}");
+        assert!(!text.contains("relaxed_nmadd"), "seed {seed}");
+        others += usize::from(text.contains("relaxed"));
+    }
+    assert!(others > 5, "{others}");
+}
+
+#[test]
 fn continuation_types_are_met_in_every_order() {
     let (mut before, mut after, mut grouped) = (0, 0, 0);
     for (_, module) in modules(300) {

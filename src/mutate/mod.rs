@@ -18,7 +18,7 @@ mod wasm;
 pub use plan::Kind as PlanKind;
 pub use wasm::Kind as ModuleKind;
 
-use crate::generate::{self, Generator, Recipe, Scope, link};
+use crate::generate::{self, Features, Generator, Recipe, Scope, link};
 use random::Random;
 use tree::Tree;
 
@@ -164,7 +164,7 @@ impl Mutator {
             let Some(recipe) = plan::recipe(parent.generator, tree, features, random) else {
                 continue;
             };
-            let wasm = recipe.build().linked(split(input, random)).wasm;
+            let wasm = recipe.build().linked(split(input, features, random)).wasm;
             if wasm.len() <= max_size && wasm != input {
                 return Some(wasm);
             }
@@ -180,13 +180,14 @@ impl Mutator {
 }
 
 /// The seed by which a mutant of a module is split, if it is to be: mostly as the module was, which keeps what moved together.
-fn split(parent: &[u8], random: &mut Random) -> Option<u64> {
+fn split(parent: &[u8], features: Features, random: &mut Random) -> Option<u64> {
     let seed = link::seed(parent);
-    match random.below(20) {
+    let seed = match random.below(20) {
         0 => None,
         1 => Some(random.word()),
         _ => seed,
-    }
+    };
+    seed.map(|seed| link::masked(seed, features))
 }
 
 /// A recipe as a tree. Only what one generator made of others' plans would be none's, so the two stay together.

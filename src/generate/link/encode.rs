@@ -45,6 +45,7 @@ impl<'m, 'a> Splitter<'m, 'a> {
         module: &'m Module<'a>,
         graph: &'m Graph,
         moved: BTreeSet<Item>,
+        permutes: bool,
         draw: &mut Draw,
     ) -> Splitter<'m, 'a> {
         let imports: BTreeMap<Item, _> = module
@@ -104,7 +105,10 @@ impl<'m, 'a> Splitter<'m, 'a> {
             main: number(&main_order),
             provider_order,
             main_order,
-            groups: order_of_groups(module, draw),
+            groups: match permutes {
+                true => another_order(module, draw),
+                false => (0..module.groups.len()).collect(),
+            },
             active,
             moved,
             imports,
@@ -345,12 +349,9 @@ fn active(
     active
 }
 
-/// An order of the groups of types in which each comes after those that it refers to: the one that they have, or another.
-fn order_of_groups(module: &Module<'_>, draw: &mut Draw) -> Vec<usize> {
+/// An order of the groups of types in which each comes after those that it refers to.
+fn another_order(module: &Module<'_>, draw: &mut Draw) -> Vec<usize> {
     let count = module.groups.len();
-    if draw.chance(50) {
-        return (0..count).collect();
-    }
     let mut group_of = Vec::new();
     for (group, types) in module.groups.iter().enumerate() {
         group_of.extend(types.types().map(|_| group));

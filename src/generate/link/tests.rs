@@ -110,6 +110,35 @@ fn cases() -> impl Iterator<Item = (u64, Generator)> {
     Generator::ALL.iter().flat_map(of)
 }
 
+/// Where a type behind repeated ones is wrong on an engine, a split keeps the types as they are.
+#[test]
+fn without_late_switch_types_the_groups_keep_their_order() {
+    let features = Features {
+        late_switch_types: false,
+        ..Features::ALL
+    };
+    let order = |wasm: &[u8]| {
+        let module = Module::read(wasm).unwrap();
+        let groups = module.groups.iter();
+        groups.map(|group| format!("{group:?}")).collect::<Vec<_>>()
+    };
+    let mut splits = 0;
+    for seed in 0..200 {
+        let Some(drawn) = drawn(seed, features) else {
+            continue;
+        };
+        let recipe = Recipe::of_seed(seed, Generator::Woven, features);
+        let split = split(&recipe.build().wasm, drawn).unwrap();
+        let provider = Provider::of(&split.wasm).unwrap().unwrap();
+        let main = linked::unlinked(&split.wasm);
+        let lengths = |wasm: &[u8]| order(wasm).len();
+        assert_eq!(lengths(provider.wasm), lengths(&main));
+        assert_eq!(order(provider.wasm), order(&main), "seed {seed}");
+        splits += 1;
+    }
+    assert!(splits > 20, "{splits}");
+}
+
 #[test]
 fn a_split_module_shows_what_it_showed_before() {
     let oracle = engine("oracle", true);
