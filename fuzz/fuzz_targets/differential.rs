@@ -11,3 +11,5 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| -> libfuzzer_sys::Corpus {
 });
 
 include!("../typed_mutations.rs");
+
+include!("../sanitizer.rs");

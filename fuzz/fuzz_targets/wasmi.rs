@@ -9,3 +9,5 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| -> libfuzzer_sys::Corpus {
         false => libfuzzer_sys::Corpus::Reject,
     }
 });
+
+include!("../sanitizer.rs");
