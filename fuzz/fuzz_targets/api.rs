@@ -3,5 +3,3 @@
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| switchback::embedding::check(bytes));
-
-include!("../sanitizer.rs");

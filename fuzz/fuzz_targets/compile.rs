@@ -17,5 +17,3 @@ libfuzzer_sys::fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, see
 libfuzzer_sys::fuzz_crossover!(|left: &[u8], right: &[u8], out: &mut [u8], seed: u32| {
     switchback::fuzzing::cross_over(left, right, out, seed)
 });
-
-include!("../sanitizer.rs");

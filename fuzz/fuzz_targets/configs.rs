@@ -11,5 +11,3 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| -> libfuzzer_sys::Corpus {
 });
 
 include!("../typed_mutations.rs");
-
-include!("../sanitizer.rs");

@@ -9,5 +9,3 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| -> libfuzzer_sys::Corpus {
         false => libfuzzer_sys::Corpus::Reject,
     }
 });
-
-include!("../sanitizer.rs");

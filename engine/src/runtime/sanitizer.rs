@@ -40,6 +40,22 @@ pub(crate) unsafe extern "C" fn arrive(vm: *mut VmStore) {
     let _ = vm;
 }
 
+/// The stand-in frames of a stack that is not arrived at any more go. Those of a stack that is only freed stay with it, for its next
+/// use.
+///
+/// # Safety
+/// `fiber` has a valid header, and no code runs on it now or later.
+#[cfg_attr(not(switchback_asan), inline(always))]
+pub(crate) unsafe fn forget(fiber: *mut Fiber) {
+    #[cfg(switchback_asan)]
+    // SAFETY: the caller's promise.
+    unsafe {
+        asan::forget(&mut *fiber)
+    };
+    #[cfg(not(switchback_asan))]
+    let _ = fiber;
+}
+
 #[cfg(switchback_asan)]
 mod asan {
     use super::*;
@@ -90,6 +106,24 @@ mod asan {
             let (_, bottom, size) = stack_of(store, to);
             store.switching = true;
             __sanitizer_start_switch_fiber(save, bottom as *const c_void, size);
+        }
+    }
+
+    pub(super) unsafe fn forget(fiber: &mut Fiber) {
+        let dead = std::mem::replace(&mut fiber.fake_stack, ptr::null_mut());
+        if dead.is_null() {
+            return;
+        }
+        let (mut own, mut bottom, mut size) = (ptr::null_mut(), ptr::null(), 0);
+        // Only a stack that is left for good gives its frames back. So we are on the dead one for a moment, as far as the sanitizer
+        // knows; its bounds do not matter, since nothing but these calls happens there.
+        // SAFETY: each switch that is announced is finished, the second one where the first began; the caller vouches that nothing
+        // needs the dead frames.
+        unsafe {
+            __sanitizer_start_switch_fiber(&raw mut own, ptr::null(), 0);
+            __sanitizer_finish_switch_fiber(dead, &raw mut bottom, &raw mut size);
+            __sanitizer_start_switch_fiber(ptr::null_mut(), bottom, size);
+            __sanitizer_finish_switch_fiber(own, ptr::null_mut(), ptr::null_mut());
         }
     }
 

@@ -228,6 +228,12 @@ impl StackPool {
 impl Drop for StackPool {
     fn drop(&mut self) {
         // The store goes, so nothing runs on its stacks.
+        if super::sanitizer::ENABLED {
+            for slot in 1..=self.used {
+                // SAFETY: all slots up to `used` have had a header since they were first allocated.
+                unsafe { super::sanitizer::forget(self.fiber(slot)) };
+            }
+        }
         if let Some(range) = self.range.take() {
             self.cache.keep(range, self.used);
         }
