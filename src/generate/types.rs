@@ -365,7 +365,11 @@ enum Slot {
     SubCont,
 }
 
-fn subtype(inner: CompositeInnerType, is_final: bool, supertype: Option<u32>) -> SubType {
+pub(super) fn subtype(
+    inner: CompositeInnerType,
+    is_final: bool,
+    supertype: Option<u32>,
+) -> SubType {
     SubType {
         is_final,
         supertype_idxs: supertype.into_iter().collect(),

@@ -3,14 +3,15 @@
 //! Indices stand in code and in other types, so a module is built twice: the first time to learn which types it takes, the second
 //! time with the indices that the layout then gives them. Both times ask for the same types in the same order.
 
+use super::super::types::subtype;
 use super::parameters::Number;
 use arbitrary::Arbitrary;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::iter;
 use wasm_encoder::{
-    ArrayType, CompositeInnerType, CompositeType, ContType, FieldType, FuncType, HeapType, RefType,
-    StorageType, StructType, SubType, TypeSection, ValType,
+    ArrayType, CompositeInnerType, ContType, FieldType, FuncType, HeapType, RefType, StorageType,
+    StructType, SubType, TypeSection, ValType,
 };
 
 /// How the type section is laid out. No choice here changes what the program does.
@@ -106,7 +107,7 @@ impl Types {
     fn add(&mut self, inner: CompositeInnerType) -> u32 {
         let index = self.next();
         self.groups.push(1);
-        self.types.push(subtype(inner));
+        self.types.push(subtype(inner, true, None));
         index
     }
 
@@ -152,9 +153,13 @@ impl Types {
         }
         self.groups.push(2);
         let func = func_type(&params, results);
-        self.types.push(subtype(CompositeInnerType::Func(func)));
         self.types
-            .push(subtype(CompositeInnerType::Cont(ContType(pair.func))));
+            .push(subtype(CompositeInnerType::Func(func), true, None));
+        self.types.push(subtype(
+            CompositeInnerType::Cont(ContType(pair.func)),
+            true,
+            None,
+        ));
         self.funcs.insert((params, results.to_vec()), pair.func);
         self.conts.insert(pair.func, pair.cont);
         pair
@@ -181,7 +186,7 @@ impl Types {
     pub(super) fn section(&self, layout: Layout) -> TypeSection {
         let unrelated = || {
             let inner = func_type(&[ValType::I64, ValType::I32], &[ValType::I64]);
-            subtype(CompositeInnerType::Func(inner))
+            subtype(CompositeInnerType::Func(inner), true, None)
         };
         let mut section = TypeSection::new();
         for group in self.slots(layout) {
@@ -208,18 +213,5 @@ fn mutable(ty: ValType) -> FieldType {
     FieldType {
         element_type: StorageType::Val(ty),
         mutable: true,
-    }
-}
-
-fn subtype(inner: CompositeInnerType) -> SubType {
-    SubType {
-        is_final: true,
-        supertype_idxs: Vec::new(),
-        composite_type: CompositeType {
-            inner,
-            shared: false,
-            descriptor: None,
-            describes: None,
-        },
     }
 }

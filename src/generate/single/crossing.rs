@@ -210,19 +210,8 @@ impl Cx<'_> {
                 get_params(&mut core, params.len());
                 core.emit().suspend(tag);
                 let core = self.function(&params, &[], core);
-                let rest = self.cont(&[], &[]);
-                let mut handled = params.clone();
-                handled.push(non_null(rest));
-                let block = self.block(&[], &handled);
-                body.emit().block(block);
-                self.push_all(&mut body, &values);
-                let cont = self.fresh(&mut body, core, &params, &[]);
-                let handler = Handle::OnLabel { tag, label: 0 };
-                body.emit()
-                    .resume(cont, [handler])
-                    .unreachable()
-                    .end()
-                    .drop();
+                self.handed_out(&mut body, core, &values, tag, &params);
+                body.emit().drop();
                 let first = new_local(&mut body, &params);
                 set_locals(&mut body, first, params.len());
                 placing.emit(self, &mut body, first, |_| {});
@@ -299,16 +288,29 @@ impl Cx<'_> {
         placing.emit(self, &mut core, 0, |_| {});
         core.emit().suspend(tag);
         let core = self.function(&params, &[], core);
+        let rest = self.handed_out(body, core, values, tag, results);
+        body.emit().resume(rest, []);
+    }
+
+    /// Runs a function that returns nothing with these values, to its suspension by `tag`. What that hands out is on the operand
+    /// stack then, and a continuation of the type that comes back above it.
+    fn handed_out(
+        &mut self,
+        body: &mut Body,
+        function: u32,
+        values: &[Value],
+        tag: u32,
+        handed: &[ValType],
+    ) -> u32 {
+        let params: Vec<ValType> = values.iter().map(Value::ty).collect();
         let rest = self.cont(&[], &[]);
-        let mut given = results.to_vec();
-        given.push(non_null(rest));
-        let block = self.block(&[], &given);
+        let block = self.block(&[], &[handed, &[non_null(rest)]].concat());
         body.emit().block(block);
         self.push_all(body, values);
-        let cont = self.fresh(body, core, &params, &[]);
+        let cont = self.fresh(body, function, &params, &[]);
         let handler = Handle::OnLabel { tag, label: 0 };
         body.emit().resume(cont, [handler]).unreachable().end();
-        body.emit().resume(rest, []);
+        rest
     }
 
     fn switched(

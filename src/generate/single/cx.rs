@@ -2,16 +2,16 @@
 
 use super::super::Features;
 use super::super::body::Body;
-use super::super::types::ANYREF;
+use super::super::types::{ANYREF, subtype};
 use super::Call;
 use super::operand::Route;
 use super::special::{PASSIVE_BYTES, SEGMENT_FUNCTIONS};
 use wasm_encoder::{
-    ArrayType, CodeSection, CompositeInnerType, CompositeType, ConstExpr, ContType,
-    DataCountSection, DataSection, ElementSection, Elements, ExportKind, ExportSection, FieldType,
-    FuncType, Function, FunctionSection, GlobalSection, GlobalType, HeapType, MemorySection,
-    MemoryType, Module, RefType, StorageType, SubType, TableSection, TableType, TagKind,
-    TagSection, TagType, TypeSection, ValType,
+    ArrayType, CodeSection, CompositeInnerType, ConstExpr, ContType, DataCountSection, DataSection,
+    ElementSection, Elements, ExportKind, ExportSection, FieldType, FuncType, Function,
+    FunctionSection, GlobalSection, GlobalType, HeapType, MemorySection, MemoryType, Module,
+    RefType, StorageType, SubType, TableSection, TableType, TagKind, TagSection, TagType,
+    TypeSection, ValType,
 };
 
 /// Bytes of a memory at the beginning: one page.
@@ -450,22 +450,5 @@ impl<'f> Cx<'f> {
             data.active(0, &at, self.operands.clone());
         }
         data
-    }
-}
-
-pub(super) fn subtype(
-    inner: CompositeInnerType,
-    is_final: bool,
-    supertype: Option<u32>,
-) -> SubType {
-    SubType {
-        is_final,
-        supertype_idxs: supertype.into_iter().collect(),
-        composite_type: CompositeType {
-            inner,
-            shared: false,
-            descriptor: None,
-            describes: None,
-        },
     }
 }

@@ -1,8 +1,9 @@
 //! References and what they refer to: functions, structures of a small hierarchy, arrays of every kind, exceptions.
 
 use super::super::body::Body;
+use super::super::types::subtype;
 use super::super::types::{ANYREF, nullable};
-use super::cx::{Cx, subtype};
+use super::cx::Cx;
 use wasm_encoder::{
     ArrayType, BlockType, Catch, CompositeInnerType, FieldType, HeapType, Ieee32, Ieee64,
     StorageType, StructType, ValType,
