@@ -152,20 +152,23 @@ impl Search {
         let lineup = &self.lineup;
         let settings = lineup.settings();
         let runner = ScriptRunner::new(&lineup.engines, &lineup.config, &settings, host)?;
-        let whole = runner
+        let script = runner
             .script(&reduced.wasm)
-            .map_err(|error| anyhow!("{}: {error}", file.display()))?
-            .text();
+            .map_err(|error| anyhow!("{}: {error}", file.display()))?;
         let finding = self
             .of_scripts(host, &reduced.wasm)?
             .report(&reduced.wasm)?
             .finding;
-        let short = finding.filter(|f| f.signature.kind.as_str() == SCRIPT);
+        let short = finding.map(|finding| match finding.signature.kind.as_str() {
+            SCRIPT => finding.text,
+            // What ends in a panic or a crash does not come to look at the state.
+            _ => script.observed_by(|_| false),
+        });
         let mut seats = lineup.seats()?;
         let reference = seats.pop().context("the reference")?;
         let heading = heading(&reduced, host, &seats, label(reference));
         let mut wrong = String::new();
-        for script in short.map(|finding| finding.text).into_iter().chain([whole]) {
+        for script in short.into_iter().chain([script.text()]) {
             let text = format!("{heading}{script}");
             let candidate = draft(path, &text)?;
             let run = |command: Vec<String>| {

@@ -1,6 +1,7 @@
 //! A function body as a list of operators that know the operands before them.
 
-use std::collections::HashMap;
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use wasm_encoder::reencode::{self, Reencode, RoundtripReencoder};
 use wasm_encoder::{Catch, Encode, Handle, HeapType, Instruction, RefType, ValType};
@@ -172,6 +173,56 @@ impl Body<'_> {
         bytes.extend(replacement);
         tail.iter().for_each(|c| bytes.extend(c.bytes));
         bytes
+    }
+
+    /// The encoded body with others in the place of some operators.
+    pub(super) fn with_all(&self, replaced: &BTreeMap<usize, Vec<u8>>) -> Vec<u8> {
+        let mut bytes = self.locals.to_vec();
+        for (index, code) in self.code.iter().enumerate() {
+            bytes.extend(replaced.get(&index).map_or(code.bytes, Vec::as_slice));
+        }
+        bytes
+    }
+
+    /// The operators that make an operand of the one at `at`, that with so many operands `above` it, up to what makes the next one.
+    ///
+    /// This goes by the number of operands alone, so what is left without them may need a look by the validator.
+    pub(super) fn operand(&self, at: usize, above: usize) -> Option<Range<usize>> {
+        let height = self.height(at)?.checked_sub(above)?;
+        let mut end = (above == 0).then_some(at);
+        for index in self.earlier(at) {
+            match self.height(index)?.cmp(&height) {
+                Ordering::Equal if end.is_none() => end = Some(index),
+                Ordering::Less => return Some(index..end?),
+                _ => {}
+            }
+        }
+        None
+    }
+
+    /// The fewest operators before the one at `end` that leave as many operands as they find.
+    pub(super) fn statement(&self, end: usize) -> Option<Range<usize>> {
+        let height = self.height(end)?;
+        let mut earlier = self.earlier(end);
+        let start =
+            earlier.find(|index| self.height(*index).is_none_or(|found| found <= height))?;
+        (self.height(start)? == height).then_some(start..end)
+    }
+
+    /// The number of operands before an operator.
+    fn height(&self, index: usize) -> Option<usize> {
+        Some(self.code[index].before.as_deref()?.len())
+    }
+
+    /// The operators of the same block before the one at `index`, the nearest first; of a block in it only the opener.
+    fn earlier(&self, index: usize) -> impl Iterator<Item = usize> {
+        let depth = self.code[index].depth;
+        let all = (0..index).rev();
+        let level = all.filter(move |index| self.code[*index].depth <= depth);
+        level.take_while(move |index| {
+            let code = &self.code[*index];
+            code.depth == depth && !matches!(code.operator, Operator::Else)
+        })
     }
 
     /// The encoding of a range of operators.

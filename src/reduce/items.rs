@@ -1,11 +1,11 @@
 //! Steps on what a module consists of.
 
 use super::module::{Item, Module, Space};
-use super::state::{Ended, State};
+use super::state::{Ended, State, Step};
 use crate::linked;
 use std::collections::BTreeSet;
 use wasm_encoder::RawSection;
-use wasmparser::{Parser, Payload};
+use wasmparser::{Parser, Payload, Table, TableInit, TypeRef};
 
 /// Takes out all custom sections but the one with the provider.
 pub(super) fn strip(state: &mut State<'_>) -> Result<(), Ended> {
@@ -42,7 +42,7 @@ pub(super) fn stripped(wasm: &[u8]) -> Option<Vec<u8>> {
     Some(module.finish())
 }
 
-/// Exports, the start function, segments and their contents, and whatever nothing refers to.
+/// Exports, the start function, imports, segments and their contents, and whatever nothing refers to.
 pub(super) fn reduce(state: &mut State<'_>) -> Result<(), Ended> {
     collect(state)?;
     steps(state, |module, index| {
@@ -56,8 +56,9 @@ pub(super) fn reduce(state: &mut State<'_>) -> Result<(), Ended> {
             index if index <= removable => drop(module.exports.remove(index - 1)),
             _ => return Step::End,
         }
-        Step::Changed
+        module.encode(&BTreeSet::new()).into()
     })?;
+    steps(state, own)?;
     steps(state, |module, index| {
         if index >= module.elements.len() {
             return Step::End;
@@ -73,52 +74,44 @@ pub(super) fn reduce(state: &mut State<'_>) -> Result<(), Ended> {
     collect(state)
 }
 
-/// A step on a module.
-enum Step {
-    /// There are no more steps.
-    End,
-    /// There is none of this index.
-    None,
-    /// The module was changed.
-    Changed,
-    /// The module without something, encoded.
-    Encoded(Vec<u8>),
+/// The last import of a kind becomes the module's own: its index is the same then, and nobody has to provide it.
+fn own(module: &mut Module<'_>, index: usize) -> Step {
+    let space = match index {
+        0 => Space::Tag,
+        1 => Space::Memory,
+        2 => Space::Table,
+        _ => return Step::End,
+    };
+    let items: Vec<Item> = module.import_items().map(|(item, _)| item).collect();
+    let Some(last) = items.iter().rposition(|item| item.0 == space) else {
+        return Step::None;
+    };
+    match module.imports.remove(last).ty {
+        TypeRef::Tag(ty) => module.tags.insert(0, ty),
+        TypeRef::Memory(ty) => module.memories.insert(0, ty),
+        TypeRef::Table(ty) => {
+            let init = TableInit::RefNull;
+            module.tables.insert(0, Table { ty, init });
+        }
+        _ => return Step::None,
+    }
+    module.encode(&BTreeSet::new()).into()
 }
 
 fn without(module: &Module<'_>, item: Item) -> Step {
-    match module.encode(&BTreeSet::from([item])) {
-        Some(encoded) => Step::Encoded(encoded),
-        // Something refers to it.
-        None => Step::None,
-    }
+    // Nothing, if something refers to it.
+    module.encode(&BTreeSet::from([item])).into()
 }
 
-/// Tries steps of growing index; one that is taken makes place for the next one at the same index.
+/// Steps on the module that is read.
 fn steps(
     state: &mut State<'_>,
     step: impl Fn(&mut Module<'_>, usize) -> Step,
 ) -> Result<(), Ended> {
-    let mut index = 0;
-    loop {
-        let candidate = {
-            let Ok(mut module) = Module::read(state.best()) else {
-                return Ok(());
-            };
-            match step(&mut module, index) {
-                Step::End => return Ok(()),
-                Step::None => None,
-                Step::Changed => module.encode(&BTreeSet::new()),
-                Step::Encoded(encoded) => Some(encoded),
-            }
-        };
-        let taken = match candidate {
-            Some(candidate) => state.offer(candidate)?,
-            None => false,
-        };
-        if !taken {
-            index += 1;
-        }
-    }
+    state.steps(|wasm, index| match Module::read(wasm) {
+        Ok(mut module) => step(&mut module, index),
+        Err(_) => Step::End,
+    })
 }
 
 /// Takes out what nothing refers to: all at once, and one by one if that changes what the module shows.

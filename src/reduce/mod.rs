@@ -9,6 +9,7 @@
 //! the clock, and [`Reduced::finished`] tells.
 
 pub(crate) mod body;
+mod inline;
 mod items;
 mod marks;
 mod measure;
@@ -16,6 +17,7 @@ pub(crate) mod module;
 mod operators;
 mod plan;
 mod state;
+mod types;
 
 pub use marks::marked;
 pub use measure::Measure;
@@ -118,6 +120,9 @@ fn stages(state: &mut State<'_>) -> Result<(), Ended> {
                 operators::ranges(state)?;
                 operators::blocks(state)?;
                 operators::details(state)?;
+                operators::elements(state)?;
+                inline::reduce(state)?;
+                types::reduce(state)?;
             }
         }
         state.turn_to(Part::Main);

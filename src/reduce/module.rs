@@ -1,7 +1,7 @@
 //! A module as lists of things that can be taken out, and its way back to a binary with new indices.
 
 use crate::linked;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use wasm_encoder::reencode::{self, Reencode};
 use wasm_encoder::{
     CodeSection, DataCountSection, DataSection, ElementSection, Elements, ExportSection,
@@ -59,6 +59,8 @@ pub(crate) struct Module<'a> {
     pub(crate) bodies: Vec<FunctionBody<'a>>,
     /// The module in the section of [`linked`].
     provider: Option<&'a [u8]>,
+    /// Types that are encoded instead of those with these indices.
+    pub(super) replaced: BTreeMap<u32, SubType>,
     /// What comes last in each index space.
     pub(super) added: Added,
 }
@@ -158,6 +160,7 @@ impl<'a> Module<'a> {
             let mut kept = Vec::new();
             for ty in group.types() {
                 if !removed.contains(&(Space::Type, index)) {
+                    let ty = self.replaced.get(&index).unwrap_or(ty);
                     kept.push(r.sub_type(ty.clone())?);
                 }
                 index += 1;

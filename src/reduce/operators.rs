@@ -96,7 +96,8 @@ pub(super) fn bodies(state: &mut State<'_>) -> Result<(), Ended> {
     Ok(())
 }
 
-/// Ranges of operators, long ones first, and the rest of a block.
+/// What makes an operand, whatever its length, and what has no effect on the operands; ranges of operators, long ones first, and
+/// the rest of a block.
 pub(super) fn ranges(state: &mut State<'_>) -> Result<(), Ended> {
     for function in 0..count(state) {
         let Ok(bodies) = body::read(state.best(), Some(function)) else {
@@ -107,6 +108,17 @@ pub(super) fn ranges(state: &mut State<'_>) -> Result<(), Ended> {
         };
         drop(bodies);
         changes(state, function, rest)?;
+        changes(state, function, |body, index| {
+            let (end, variant) = (index / 4 + 1, index % 4);
+            if end >= body.code.len() {
+                return Change::End;
+            }
+            let range = match variant / 2 {
+                0 => body.operand(end, 0),
+                _ => body.statement(end),
+            };
+            range.map_or(Change::None, |range| cut(body, range, variant % 2 == 1))
+        })?;
         let mut size = length;
         while size > 0 {
             let step = if size > EVERYWHERE { size / 2 } else { 1 };
@@ -123,15 +135,20 @@ pub(super) fn ranges(state: &mut State<'_>) -> Result<(), Ended> {
     Ok(())
 }
 
-/// A whole range of at least this size from `start` on is taken out. If it leaves an integer on top, that is zero, or one if
-/// asked for: conditions and counts often need something that is not zero.
+/// A whole range of at least this size from `start` on is taken out.
 fn range(body: &Body<'_>, start: usize, size: usize, one: bool) -> Change {
     if start >= body.code.len() {
         return Change::End;
     }
-    let Some(range) = body.whole(start, size) else {
-        return Change::None;
-    };
+    match body.whole(start, size) {
+        Some(range) => cut(body, range, one),
+        None => Change::None,
+    }
+}
+
+/// A range is taken out. If it leaves an integer on top, that is zero, or one if asked for: conditions and counts often need
+/// something that is not zero.
+fn cut(body: &Body<'_>, range: Range<usize>, one: bool) -> Change {
     let replacement = match body.replacement(&range) {
         Some(mut replacement) if one => {
             let zeros = [Instruction::I32Const(0), Instruction::I64Const(0)];
@@ -243,6 +260,39 @@ pub(super) fn details(state: &mut State<'_>) -> Result<(), Ended> {
         })?;
     }
     Ok(())
+}
+
+/// Elements of arrays that are made with a fixed number of them.
+pub(super) fn elements(state: &mut State<'_>) -> Result<(), Ended> {
+    for function in 0..count(state) {
+        changes(state, function, |body, index| {
+            let (at, variant) = (index / VARIANTS, index % VARIANTS);
+            if at >= body.code.len() {
+                return Change::End;
+            }
+            shorter(body, at, variant).map_or(Change::None, Change::To)
+        })?;
+    }
+    Ok(())
+}
+
+/// The body with an array shorter by one element, one of the last [`VARIANTS`].
+fn shorter(body: &Body<'_>, at: usize, variant: usize) -> Option<Vec<u8>> {
+    let Operator::ArrayNewFixed {
+        array_type_index,
+        array_size,
+    } = body.code[at].operator
+    else {
+        return None;
+    };
+    let shorter = Instruction::ArrayNewFixed {
+        array_type_index,
+        array_size: array_size.checked_sub(1 + variant as u32)? + variant as u32,
+    };
+    let element = body.operand(at, variant)?;
+    let mut replaced: BTreeMap<_, _> = element.map(|index| (index, Vec::new())).collect();
+    replaced.insert(at, encoded(&shorter));
+    Some(body.with_all(&replaced))
 }
 
 /// Most variants that [`simpler`] has for one operator.

@@ -16,6 +16,22 @@ pub(super) enum Ended {
     Lost(Lost),
 }
 
+/// A step of a reduction, by its index.
+pub(super) enum Step {
+    /// There are no more.
+    End,
+    /// There is none of this index.
+    None,
+    /// The new module.
+    To(Vec<u8>),
+}
+
+impl From<Option<Vec<u8>>> for Step {
+    fn from(module: Option<Vec<u8>>) -> Step {
+        module.map_or(Step::None, Step::To)
+    }
+}
+
 /// Which module of a file is being reduced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
@@ -105,6 +121,21 @@ impl<'a> State<'a> {
             self.measure = measure;
         }
         Ok(shows)
+    }
+
+    /// Tries steps of growing index on [`State::best`]; one that is taken makes place for the next one at the same index.
+    pub(super) fn steps(&mut self, step: impl Fn(&[u8], usize) -> Step) -> Result<(), Ended> {
+        let mut index = 0;
+        loop {
+            let taken = match step(self.best(), index) {
+                Step::End => return Ok(()),
+                Step::None => false,
+                Step::To(candidate) => self.offer(candidate)?,
+            };
+            if !taken {
+                index += 1;
+            }
+        }
     }
 
     /// Whether a file is valid and shows what the input showed, whatever its size.

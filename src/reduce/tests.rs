@@ -168,6 +168,46 @@ fn what_nothing_refers_to_goes_and_the_rest_gets_new_indices() {
 }
 
 #[test]
+fn what_is_called_once_moves_there_and_types_lose_what_is_not_needed() {
+    let wasm = wat::parse_str(
+        r#"(module
+            (type $base (sub (struct (field i32) (field i64))))
+            (type $more (sub $base (struct (field i32) (field i64) (field f32))))
+            (type $a (array i32))
+            (tag (import "host" "t") (param i32)) (memory (import "host" "m") 1)
+            (func $make (param i64) (result (ref $more))
+              (struct.new $more (i32.const 6) (local.get 0) (f32.const 3)))
+            (func (export "run") (result i32)
+              (i32.store (i32.const 8) (i32.const 1))
+              (if (i32.const 0) (then (throw 0 (i32.const 1))))
+              (drop (array.new_fixed $a 3
+                (i32.add (i32.const 1) (i32.const 2)) (i32.const 4) (i32.const 5)))
+              (i32.add (i32.load (i32.const 8)) (struct.get $more 0 (call $make (i64.const 9))))))"#,
+    )
+    .unwrap();
+    let of = |name, value| {
+        let result = reduced(&wasm, &mut Returns(name, value));
+        assert!(result.finished);
+        wasmprinter::print_bytes(&result.wasm).unwrap()
+    };
+    let field = of("StructGet", 7);
+    assert_eq!(
+        field.matches("(func ").count(),
+        3,
+        "a type, an export and a function: {field}"
+    );
+    for gone in ["call", "sub", "i64", "f32", "import", "local"] {
+        assert!(!field.contains(gone), "{gone}: {field}");
+    }
+    assert!(of("ArrayNewFixed", 7).contains("array.new_fixed 0 0"));
+    let thrown = of("Throw", 7);
+    assert!(
+        thrown.contains("(tag") && !thrown.contains("import"),
+        "{thrown}"
+    );
+}
+
+#[test]
 fn a_reduction_that_is_stopped_has_a_result() {
     let wasm = wat::parse_str(EVERYTHING).unwrap();
     let result = reduce(&wasm, &mut Has("Throw"), &mut Until(10)).unwrap();
