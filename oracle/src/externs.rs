@@ -180,7 +180,7 @@ impl Global {
 fn fit<T>(store: &crate::Store<T>, ty: ValType, value: Val) -> Result<[u64; 2], Error> {
     value
         .to_slots(&store.machine, store.id, ty)
-        .ok_or_else(|| Error::Link(format!("{value:?} is not of type {ty:?}")))
+        .ok_or_else(|| Error::Link(format!("{value:?} is not of type {ty}")))
 }
 
 impl Memory {

@@ -162,7 +162,7 @@ fn check_imports<T>(store: &Store<T>, module: &Module, imports: &[Extern]) -> Re
         let given = item.ty(store);
         if !matches(&store.machine.types, &given, &import.ty) {
             return Err(Error::Link(format!(
-                "incompatible import type: {:?} {:?} is {given:?}, not {:?}",
+                "incompatible import type: {:?} {:?} is {given}, not {}",
                 import.module, import.name, import.ty
             )));
         }

@@ -143,7 +143,7 @@ impl<T> Store<T> {
         }
         for (&ty, value) in types.iter().zip(values) {
             let Some(slots) = value.to_slots(&self.machine, self.id, ty) else {
-                return Err(Error::Link(format!("{value:?} is not of type {ty:?}")));
+                return Err(Error::Link(format!("{value:?} is not of type {ty}")));
             };
             let width = ty.slots() as usize;
             self.machine.values[at..at + width].copy_from_slice(&slots[..width]);

@@ -123,7 +123,7 @@ impl Session for OracleSession {
         for (&ty, argument) in ty.params().iter().zip(arguments) {
             match argument_of(ty, *argument) {
                 Some(value) => values.push(value),
-                None => return failed(format!("{argument} is no argument of type {ty:?}")),
+                None => return failed(format!("{argument} is no argument of type {ty}")),
             }
         }
         let mut results = vec![oracle::Val::I32(0); ty.results().len()];
@@ -206,7 +206,7 @@ impl OracleSession {
     ) -> Result<oracle::Extern, Outcome> {
         let default = |ty| {
             oracle::Val::default_of(ty)
-                .ok_or_else(|| no_default(&import.module, &import.name, &format!("{ty:?}")))
+                .ok_or_else(|| no_default(&import.module, &import.name, &ty.to_string()))
         };
         Ok(match &import.ty {
             oracle::ExternType::Func(ty) => {

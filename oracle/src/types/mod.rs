@@ -2,10 +2,11 @@
 //!
 //! Defined types are named by their canonical form, so that two types are the same
 //! exactly when these values are equal. How they become canonical, and which is a
-//! subtype of which, is in [`registry`].
+//! subtype of which, is in [`registry`]. All of them display as the text format writes them.
 
 pub(crate) mod convert;
 pub(crate) mod registry;
+mod text;
 
 use std::sync::Arc;
 
