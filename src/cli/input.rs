@@ -8,12 +8,13 @@ use switchback::observe::Outcome;
 
 /// Reads a module in the binary or the text format, whichever it is, and looks whether a provider that it carries along is one.
 pub fn module(path: &Path) -> anyhow::Result<Vec<u8>> {
-    let wasm = read(path)?;
+    let wasm = file(path)?;
     Provider::of(&wasm).with_context(|| path.display().to_string())?;
     Ok(wasm)
 }
 
-fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+/// As [`module`], but what is wrong with a provider is left to whoever runs the module: that is an outcome like others.
+pub fn file(path: &Path) -> anyhow::Result<Vec<u8>> {
     let bytes = fs::read(path).with_context(|| path.display().to_string())?;
     if bytes.starts_with(b"\0asm") {
         return Ok(bytes);

@@ -100,8 +100,8 @@ fn add(path: &Path, counter: &Counter, statistics: &mut Statistics) -> anyhow::R
         );
     }
     for module in modules {
-        // One that does not run is counted among the discarded.
-        counter.add(&input::module(&module)?, statistics);
+        // One that does not run is counted among the discarded, and so is one whose provider is none.
+        counter.add(&input::file(&module)?, statistics);
     }
     Ok(())
 }

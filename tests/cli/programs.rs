@@ -403,12 +403,24 @@ fn a_module_runs_with_the_provider_that_it_carries() {
 
     // A provider that is none.
     let path = write("none.wasm", &switchback::linked::link(&main, b"none"));
-    for command in [&["run", &path][..], &["diff", &path], &["reduce", &path]] {
-        switchback(command).is_error(&[
+    for command in ["run", "diff", "reduce", "stats"] {
+        let command = [command, &path];
+        switchback(&command).is_error(&[
             &path,
             "switchback.linked",
             "no WebAssembly module",
             "offset 0x",
         ]);
     }
+    // Among others in a folder it does not end the whole.
+    let json = switchback(&["stats", dir.path().to_str().unwrap(), "--json"]).json();
+    assert_eq!(json["modules"], 1);
+    let [number, reason] = json["discarded"]["rejected"].as_array().unwrap().as_slice() else {
+        panic!("{json}");
+    };
+    assert_eq!(*number, 1);
+    assert!(
+        reason.as_str().unwrap().contains("no WebAssembly module"),
+        "{reason}"
+    );
 }
