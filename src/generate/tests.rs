@@ -1,11 +1,14 @@
-//! Tests of the generator: validity, determinism, the file format, feature masks, and that the plans hold every scenario.
+//! Tests of the generator: validity, determinism, the file format, and what modules consist of; feature masks (`masks`), floats
+//! (`floats`), that the plans hold every scenario (`scenario`), and what is executed (`execution`).
 
 use super::plan::*;
 use super::*;
 use proptest::prelude::*;
-use wasmparser::{CompositeInnerType, Operator, SubType, Validator, WasmFeatures};
+use wasmparser::{CompositeInnerType, Validator, WasmFeatures};
 
 mod execution;
+mod floats;
+mod masks;
 mod scenario;
 
 fn features() -> WasmFeatures {
@@ -180,120 +183,6 @@ proptest! {
 }
 
 #[test]
-fn a_feature_mask_keeps_out_what_it_excludes() {
-    let masks = [
-        (
-            Features {
-                floats: false,
-                ..Features::default()
-            },
-            features() - WasmFeatures::FLOATS,
-        ),
-        (
-            Features {
-                tail_calls: false,
-                ..Features::default()
-            },
-            features() - WasmFeatures::TAIL_CALL,
-        ),
-        (
-            Features {
-                subtyping: false,
-                ..Features::default()
-            },
-            features(),
-        ),
-        (
-            Features {
-                gc: false,
-                ..Features::default()
-            },
-            // Stack switching needs its types of functions.
-            features(),
-        ),
-        (
-            Features {
-                continuations_in_objects: false,
-                ..Features::default()
-            },
-            features(),
-        ),
-        (
-            Features {
-                simd: false,
-                ..Features::default()
-            },
-            features() - WasmFeatures::SIMD - WasmFeatures::RELAXED_SIMD,
-        ),
-        (
-            Features {
-                relaxed_simd: false,
-                ..Features::default()
-            },
-            features() - WasmFeatures::RELAXED_SIMD,
-        ),
-        (
-            Features {
-                wide_arithmetic: false,
-                ..Features::default()
-            },
-            features() - WasmFeatures::WIDE_ARITHMETIC,
-        ),
-        (
-            Features {
-                multi_memory: false,
-                ..Features::default()
-            },
-            features() - WasmFeatures::MULTI_MEMORY - WasmFeatures::MEMORY64,
-        ),
-        (
-            Features {
-                memory64: false,
-                ..Features::default()
-            },
-            features() - WasmFeatures::MEMORY64,
-        ),
-    ];
-    for (mask, allowed) in masks {
-        for seed in 0..200 {
-            let module = generate(
-                seed,
-                &Config {
-                    features: mask,
-                    ..Config::default()
-                },
-            );
-            assert_valid(&module.wasm, allowed, &format!("{mask:?}, seed {seed}"));
-            assert!(
-                mask.subtyping || !declares(&module.wasm, |ty| !ty.is_final),
-                "seed {seed}"
-            );
-            let object = |ty: &SubType| {
-                let inner = &ty.composite_type.inner;
-                !matches!(
-                    inner,
-                    CompositeInnerType::Func(_) | CompositeInnerType::Cont(_)
-                )
-            };
-            assert!(mask.gc || !declares(&module.wasm, object), "seed {seed}");
-            let kept = mask.continuations_in_objects;
-            assert!(kept || !scenario::keeps_any(&module.plan), "seed {seed}");
-        }
-    }
-}
-
-fn declares(wasm: &[u8], fits: impl Fn(&SubType) -> bool) -> bool {
-    Parser::new(0)
-        .parse_all(wasm)
-        .any(|payload| match payload.unwrap() {
-            Payload::TypeSection(section) => section
-                .into_iter()
-                .any(|group| group.unwrap().types().any(&fits)),
-            _ => false,
-        })
-}
-
-#[test]
 fn modules_are_small() {
     let mut sizes: Vec<usize> = modules(500).map(|(_, module)| module.wasm.len()).collect();
     sizes.sort_unstable();
@@ -355,144 +244,6 @@ fn imported_functions(wasm: &[u8]) -> u32 {
         }
     }
     count
-}
-
-#[test]
-fn floats_are_canonical_wherever_their_bits_show() {
-    for (seed, module) in modules(500) {
-        for payload in Parser::new(0).parse_all(&module.wasm) {
-            let Payload::CodeSectionEntry(body) = payload.unwrap() else {
-                continue;
-            };
-            let mut before = None;
-            for operator in body.get_operators_reader().unwrap() {
-                let operator = operator.unwrap();
-                let shows = matches!(
-                    operator,
-                    Operator::I32ReinterpretF32
-                        | Operator::I64ReinterpretF64
-                        | Operator::F32Copysign
-                        | Operator::F64Copysign
-                        | Operator::F32x4Splat
-                        | Operator::F64x2Splat
-                        | Operator::F32x4ReplaceLane { .. }
-                        | Operator::F64x2ReplaceLane { .. }
-                );
-                let canonical = matches!(before, Some(Operator::Call { .. }));
-                assert!(
-                    !shows || canonical,
-                    "seed {seed}: {operator:?} of what may be any NaN"
-                );
-                before = Some(operator);
-            }
-        }
-    }
-}
-
-/// The operators whose result has lanes that the specification leaves open, by their names, so that none is forgotten.
-#[test]
-fn vectors_of_floats_are_canonical_at_once() {
-    let exact = [
-        "Abs",
-        "Neg",
-        "PMin",
-        "PMax",
-        "Splat",
-        "ReplaceLane",
-        "ConvertI",
-        "ConvertLowI",
-    ];
-    let open = |name: &str| {
-        let lanes = name.strip_prefix("F32x4").or(name.strip_prefix("F64x2"));
-        lanes.is_some_and(|rest| {
-            !exact.iter().any(|exact| rest.starts_with(exact))
-                && !rest.starts_with("ExtractLane")
-                && !["Eq", "Ne", "Lt", "Gt", "Le", "Ge"].contains(&rest)
-        })
-    };
-    let mut seen = 0;
-    for (seed, module) in modules(500) {
-        for payload in Parser::new(0).parse_all(&module.wasm) {
-            let Payload::CodeSectionEntry(body) = payload.unwrap() else {
-                continue;
-            };
-            let mut before = String::new();
-            for operator in body.get_operators_reader().unwrap() {
-                let name = format!("{:?}", operator.unwrap());
-                let name = name.split([' ', '(']).next().unwrap_or_default();
-                if open(&before) {
-                    seen += 1;
-                    assert_eq!(name, "Call", "seed {seed}: {before} may show any NaN");
-                }
-                before = name.to_owned();
-            }
-        }
-    }
-    assert!(seen > 100, "only {seen} instructions on float lanes");
-}
-
-#[test]
-fn every_feature_is_drawn_in_a_part_of_the_modules() {
-    let mut drawn = [0; 5];
-    for (_, module) in modules(500) {
-        let features = module.plan.features;
-        let these = [
-            features.simd,
-            features.relaxed_simd,
-            features.wide_arithmetic,
-            features.multi_memory,
-            features.memory64,
-        ];
-        for (count, there) in drawn.iter_mut().zip(these) {
-            *count += usize::from(there);
-        }
-        assert!(features.simd || !features.relaxed_simd);
-        assert!(features.multi_memory || !features.memory64);
-    }
-    assert!(
-        drawn.iter().all(|count| (25..250).contains(count)),
-        "{drawn:?}"
-    );
-}
-
-#[test]
-fn without_late_switch_types_the_families_are_one_group() {
-    let features = Features {
-        late_switch_types: false,
-        ..Features::ALL
-    };
-    for seed in 0..50 {
-        let config = Config {
-            features,
-            ..Config::default()
-        };
-        let (mut plan, _) = draw::plan(&mut Unstructured::new(&entropy(seed)), &config);
-        // Mutants have lost it.
-        plan.features.subtyping = false;
-        plan.fix_up();
-        assert!(plan.types.grouped, "seed {seed}");
-    }
-}
-
-#[test]
-fn without_relaxed_madd_other_relaxed_instructions_stay() {
-    let features = Features {
-        relaxed_madd: false,
-        ..Features::ALL
-    };
-    let mut others = 0;
-    for seed in 0..150 {
-        let scope = Scope {
-            features,
-            generators: Generators::default(),
-        };
-        let wasm = case(seed, scope).wasm;
-        let text = wasmprinter::print_bytes(&wasm).unwrap();
-        assert!(!text.contains("relaxed_madd"), "seed {seed}");
-        assert!(!text.contains("relaxed_nmadd"), "seed {seed}");
-        others += usize::from(text.contains("relaxed"));
-    }
-    assert!(others > 5, "{others}");
 }
 
 #[test]
