@@ -1,6 +1,7 @@
 //! Modules that stand for the standard host in scripts.
 
-use super::case::{CaseScriptError, Shape, quoted};
+use super::case::CaseScriptError;
+use super::part::{Shape, quoted};
 use crate::engines::{Import, STANDARD_HOST};
 use wasmparser::{FuncType, TypeRef, ValType};
 

@@ -14,6 +14,7 @@ mod expect;
 mod host;
 mod layout;
 mod observers;
+mod part;
 mod spectest;
 
 pub use case::{CaseScript, CaseScriptError, Host};

@@ -1,6 +1,6 @@
 //! What looks at the state of a case at the end of its script.
 
-use super::case::{Part, quoted};
+use super::part::{Part, quoted};
 use crate::observe::{Memory, State, Value};
 use std::collections::BTreeSet;
 
