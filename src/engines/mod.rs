@@ -16,6 +16,7 @@ mod oracle;
 mod pool;
 #[cfg(feature = "wasmtime")]
 mod probe;
+mod refusals;
 mod translate;
 mod wasmi;
 #[cfg(feature = "wasmtime")]
@@ -28,6 +29,7 @@ pub use pool::Pool;
 use crate::generate::Features;
 use crate::linked;
 use crate::observe::{Event, Execution, Outcome, State, TraceScope, Value};
+use refusals::{converted, failed, no_default, no_function, no_global, unbound};
 use std::fmt;
 
 /// What an engine says is exhausted when [`Settings::instructions`] is reached.
@@ -471,23 +473,6 @@ pub fn standard_binding(imports: &[Import], index: usize) -> Binding {
         (STANDARD_HOST, "call") => HostFunction::CallArgument,
         _ => HostFunction::Defaults,
     })
-}
-
-/// What an adapter says of an import for which the standard host has no item.
-fn no_default(module: &str, name: &str, ty: &str) -> Outcome {
-    Outcome::Unlinkable {
-        message: format!(
-            "incompatible import type: the standard host has no value of type {ty} for {module:?} \
-             {name:?}"
-        ),
-    }
-}
-
-/// What an adapter says of a binding to an export that is not there.
-fn unbound(module: &str, name: &str) -> Outcome {
-    Outcome::Unlinkable {
-        message: format!("unknown import: {module:?} {name:?}"),
-    }
 }
 
 impl fmt::Debug for Registration {

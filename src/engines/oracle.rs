@@ -3,7 +3,8 @@
 use super::translate::define_event;
 use super::{
     Binding, CONTINUATIONS, Engine, HostFunction, INSTRUCTIONS, InstanceId, MEMORY_PAGES, ModuleId,
-    Registration, Session, Settings, TABLE_ELEMENTS, no_default, unbound,
+    Registration, Session, Settings, TABLE_ELEMENTS, converted, failed, no_default, no_function,
+    no_global, unbound,
 };
 use crate::generate::Features;
 use crate::observe::{
@@ -109,23 +110,15 @@ impl Session for OracleSession {
     fn invoke(&mut self, instance: InstanceId, export: &str, arguments: &[Value]) -> Outcome {
         let item = self.instances[instance.0].get_export(&self.store, export);
         let Some(oracle::Extern::Func(func)) = item else {
-            return failed(format!("there is no exported function {export:?}"));
+            return no_function(export);
         };
         let ty = func.ty(&self.store);
-        if ty.params().len() != arguments.len() {
-            return failed(format!(
-                "{export:?} has {} parameters, not {}",
-                ty.params().len(),
-                arguments.len()
-            ));
-        }
-        let mut values = Vec::with_capacity(arguments.len());
-        for (&ty, argument) in ty.params().iter().zip(arguments) {
-            match argument_of(ty, *argument) {
-                Some(value) => values.push(value),
-                None => return failed(format!("{argument} is no argument of type {ty}")),
-            }
-        }
+        let convert =
+            |ty: &oracle::ValType, value| argument_of(*ty, value).ok_or_else(|| ty.to_string());
+        let values = match converted(export, ty.params(), arguments, convert) {
+            Ok(values) => values,
+            Err(refused) => return refused,
+        };
         let mut results = vec![oracle::Val::I32(0); ty.results().len()];
         match func.call(&mut self.store, &values, &mut results) {
             Ok(()) => Outcome::Returned {
@@ -139,7 +132,7 @@ impl Session for OracleSession {
     fn global(&mut self, instance: InstanceId, export: &str) -> Result<Value, Outcome> {
         match self.instances[instance.0].get_export(&self.store, export) {
             Some(oracle::Extern::Global(global)) => Ok(self.value(global.get(&self.store))),
-            _ => Err(failed(format!("there is no exported global {export:?}"))),
+            _ => Err(no_global(export)),
         }
     }
 
@@ -336,10 +329,6 @@ fn argument_of(ty: oracle::ValType, value: Value) -> Option<oracle::Val> {
         }
         _ => return None,
     })
-}
-
-fn failed(message: String) -> Outcome {
-    Outcome::Failed { message }
 }
 
 fn location(at: oracle::Location) -> Location {

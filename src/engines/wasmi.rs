@@ -6,7 +6,7 @@
 use super::expose::Exposed;
 use super::{
     Binding, Engine, Gap, HostFunction, InstanceId, MEMORY_PAGES, ModuleId, Registration, Session,
-    Settings, TABLE_ELEMENTS, no_default, unbound,
+    Settings, TABLE_ELEMENTS, converted, failed, no_default, no_function, no_global, unbound,
 };
 use crate::generate::Features;
 use crate::observe::{
@@ -226,23 +226,17 @@ impl Session for WasmiSession {
     fn invoke(&mut self, instance: InstanceId, export: &str, arguments: &[Value]) -> Outcome {
         let instance = self.instances[instance.0].0;
         let Some(func) = instance.get_func(&self.store, export) else {
-            return failed(format!("there is no exported function {export:?}"));
+            return no_function(export);
         };
         let ty = func.ty(&self.store);
-        if ty.params().len() != arguments.len() {
-            return failed(format!(
-                "{export:?} has {} parameters, not {}",
-                ty.params().len(),
-                arguments.len()
-            ));
-        }
-        let mut values = Vec::with_capacity(arguments.len());
-        for (&ty, argument) in ty.params().iter().zip(arguments) {
-            match self.argument(ty, *argument) {
-                Some(value) => values.push(value),
-                None => return failed(format!("{argument} is no argument of type {ty:?}")),
-            }
-        }
+        let convert = |ty: &_, value| {
+            let value = self.argument(*ty, value);
+            value.ok_or_else(|| format!("{ty:?}"))
+        };
+        let values = match converted(export, ty.params(), arguments, convert) {
+            Ok(values) => values,
+            Err(refused) => return refused,
+        };
         let mut results = defaults(ty.results());
         match func.call(&mut self.store, &values, &mut results) {
             Ok(()) => Outcome::Returned {
@@ -256,7 +250,7 @@ impl Session for WasmiSession {
         let instance = self.instances[instance.0].0;
         match instance.get_global(&self.store, export) {
             Some(global) => Ok(self.value(&global.get(&self.store))),
-            None => Err(failed(format!("there is no exported global {export:?}"))),
+            None => Err(no_global(export)),
         }
     }
 
@@ -484,8 +478,4 @@ fn outcome(error: wasmi::Error) -> Outcome {
         }
     };
     Outcome::Trapped { trap, at: None }
-}
-
-fn failed(message: String) -> Outcome {
-    Outcome::Failed { message }
 }
