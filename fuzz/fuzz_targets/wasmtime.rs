@@ -3,11 +3,7 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| -> libfuzzer_sys::Corpus {
-    match switchback::fuzzing::wasmtime(bytes) {
-        true => libfuzzer_sys::Corpus::Keep,
-        false => libfuzzer_sys::Corpus::Reject,
-    }
-});
+include!("../case_target.rs");
+case_target!(switchback::fuzzing::wasmtime);
 
 include!("../typed_mutations.rs");
