@@ -294,12 +294,14 @@ impl Cx<'_> {
             Opcode::ArrayCopy => {
                 let (any, count) = range(choices, [3, 4], length as u64, 1);
                 let length = length as i32;
-                let near = i32::from(choices.operand(1).noise % 3) + 1;
                 let begin = i32::from(choices.operand(3).noise % 2);
-                let (to, from, count) = match choices.pick(3, 5) {
-                    // Overlapping upwards and downwards, to the array's end.
-                    0 | 1 => (begin + near, begin, (length - begin - near).max(0)),
-                    2 => (begin, begin + near, (length - begin - near).max(0)),
+                // Near enough that what is copied to the array's end overlaps, if the array is long enough for that.
+                let nearest = ((length - begin - 1) / 2).clamp(1, 3);
+                let near = i32::from(choices.operand(1).noise) % nearest + 1;
+                let (to, from, count) = match choices.pick(3, 8) {
+                    // Upwards and downwards.
+                    0..=3 => (begin + near, begin, (length - begin - near).max(0)),
+                    4 | 5 => (begin, begin + near, (length - begin - near).max(0)),
                     _ => (range(choices, [1, 4], length as u64, 1).0, any, count),
                 };
                 let other = match choices.operand(2).value {
