@@ -25,12 +25,16 @@ pub(crate) struct Body<'a> {
     pub(crate) results: Vec<ValType>,
 }
 
+/// Most operands that are noted for an operator. All of them, for each operator, would be more memory than there is in a
+/// function that first pushes all that it needs.
+const OPERANDS: usize = 256;
+
 /// An operator in its place.
 pub(crate) struct Code<'a> {
     pub(crate) operator: Operator<'a>,
     bytes: &'a [u8],
     /// The types of the operands above those that the enclosing block must leave alone; `None` in code that is never
-    /// reached, where nothing is known.
+    /// reached, where nothing is known, and where there are more than [`OPERANDS`].
     pub(crate) before: Option<Vec<ValType>>,
     /// Where the block that this opens ends.
     pub(crate) end: Option<usize>,
@@ -128,6 +132,9 @@ fn operands(function: &FunctionValidator, indices: &mut Indices) -> Option<Vec<V
         return None;
     }
     let count = function.operand_stack_height() as usize - frame.height;
+    if count > OPERANDS {
+        return None;
+    }
     let ty = |depth| indices.val_type(function.get_operand_type(depth)??).ok();
     (0..count).rev().map(ty).collect()
 }
@@ -177,7 +184,16 @@ impl Body<'_> {
 
     /// The encoded body with others in the place of some operators.
     pub(super) fn with_all(&self, replaced: &BTreeMap<usize, Vec<u8>>) -> Vec<u8> {
-        let mut bytes = self.locals.to_vec();
+        self.with_all_after(self.locals.to_vec(), replaced)
+    }
+
+    /// As [`Body::with_all`], after other declarations of locals.
+    pub(super) fn with_all_after(
+        &self,
+        locals: Vec<u8>,
+        replaced: &BTreeMap<usize, Vec<u8>>,
+    ) -> Vec<u8> {
+        let mut bytes = locals;
         for (index, code) in self.code.iter().enumerate() {
             bytes.extend(replaced.get(&index).map_or(code.bytes, Vec::as_slice));
         }
@@ -362,4 +378,82 @@ pub(crate) fn encoded(instruction: &Instruction<'_>) -> Vec<u8> {
     let mut bytes = Vec::new();
     instruction.encode(&mut bytes);
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of each operator of the first function the range that `of` gives, as the names of its operators.
+    fn ranges(text: &str, of: impl Fn(&Body<'_>, usize) -> Option<Range<usize>>) -> Vec<String> {
+        let wasm = wat::parse_str(text).unwrap();
+        let body = read(&wasm, Some(0)).unwrap().pop().unwrap();
+        let named = |range: Range<usize>| {
+            let names = body.code[range].iter().map(|code| {
+                let name = format!("{:?}", code.operator);
+                name.split(' ').next().unwrap_or_default().to_owned()
+            });
+            names.collect::<Vec<_>>().join(" ")
+        };
+        let all = 0..body.code.len();
+        all.map(|at| of(&body, at).map_or("-".to_owned(), named))
+            .collect()
+    }
+
+    const SUM: &str = "(module (func (result i32)
+        (drop (i64.const 1))
+        (i32.add (i32.eqz (i32.const 2)) (block (result i32) (nop) (i32.const 3)))))";
+
+    #[test]
+    fn an_operand_is_what_makes_it_up_to_the_next_one() {
+        // i64.const drop i32.const i32.eqz block nop i32.const end i32.add end
+        let top = ranges(SUM, |body, at| body.operand(at, 0));
+        assert_eq!(top[1], "I64Const");
+        assert_eq!(top[8], "Block Nop I32Const End");
+        assert_eq!(top[9], "I32Const I32Eqz Block Nop I32Const End I32Add");
+        // Not what is before the block.
+        assert_eq!((top[5].as_str(), top[7].as_str()), ("-", "I32Const"));
+        let second = ranges(SUM, |body, at| body.operand(at, 1));
+        assert_eq!(second[8], "I32Const I32Eqz");
+        assert_eq!((second[1].as_str(), second[9].as_str()), ("-", "-"));
+    }
+
+    #[test]
+    fn a_statement_leaves_as_many_operands_as_it_finds() {
+        let all = ranges(SUM, |body, at| body.statement(at));
+        assert_eq!(all[2], "I64Const Drop");
+        assert_eq!((all[1].as_str(), all[4].as_str()), ("-", "I32Eqz"));
+        assert_eq!(all[6], "Nop");
+        // The two branches of an `if` are two blocks.
+        let branches = ranges(
+            "(module (func (if (i32.const 1) (then (nop)) (else (drop (i32.const 2)) (nop)))))",
+            |body, at| body.statement(at),
+        );
+        // i32.const if nop else i32.const drop nop end end
+        assert_eq!(branches[4], "-");
+        assert_eq!(branches[6], "I32Const Drop");
+        assert_eq!(branches[8], "I32Const If Nop Else I32Const Drop Nop End");
+    }
+
+    #[test]
+    fn operators_are_replaced_where_they_stand() {
+        let wasm = wat::parse_str(SUM).unwrap();
+        let body = read(&wasm, Some(0)).unwrap().pop().unwrap();
+        assert_eq!(body.with_all(&BTreeMap::new()), body.with(0..0, &[]));
+        let one = encoded(&Instruction::I32Const(1));
+        let replaced = BTreeMap::from([(0, one.clone()), (5, Vec::new())]);
+        let bytes = body.with_all(&replaced);
+        assert_eq!(bytes[1..3], one);
+        assert_eq!(bytes.len(), body.with(0..0, &[]).len() - 1);
+    }
+
+    #[test]
+    fn only_so_many_operands_are_noted() {
+        let pushes = "(i32.const 0) ".repeat(OPERANDS + 1);
+        let text = format!("(module (func {pushes} (unreachable)))");
+        let wasm = wat::parse_str(text).unwrap();
+        let body = read(&wasm, Some(0)).unwrap().pop().unwrap();
+        assert!(body.code[OPERANDS].before.is_some());
+        assert!(body.code[OPERANDS + 1].before.is_none());
+    }
 }

@@ -1,26 +1,55 @@
 //! The body of a function takes the place of its only call.
 
-use super::body::{self, Body, encoded, relabel};
+use super::body::{self, Body, relabel};
 use super::module::{Module, Space};
 use super::state::{Ended, State, Step};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
-use wasm_encoder::{BlockType, Instruction, ValType};
+use wasm_encoder::{BlockType, Encode, Instruction, ValType};
 use wasmparser::{BinaryReader, CompositeInnerType, FunctionBody, Operator};
 
 /// Tries it for every function. A function that something else refers to stays, since then nothing would become smaller.
 pub(super) fn reduce(state: &mut State<'_>) -> Result<(), Ended> {
-    state.steps(|wasm, number| match body::read(wasm, None) {
-        Ok(bodies) if number < bodies.len() => inlined(wasm, &bodies, number).into(),
-        _ => Step::End,
+    state.steps(|wasm| {
+        let (module, bodies) = (Module::read(wasm).ok()?, body::read(wasm, None).ok()?);
+        let calls = only_calls(&bodies, module.imported(Space::Function));
+        Some(Box::new(move |number| match calls.get(number) {
+            None => Step::End,
+            Some(None) => Step::None,
+            Some(Some(call)) => inlined(&module, &bodies, number, *call).into(),
+        }))
     })
 }
 
-/// The module without the function of this number among the defined ones, if all that refers to it is one call.
-fn inlined(wasm: &[u8], bodies: &[Body<'_>], number: usize) -> Option<Vec<u8>> {
-    let mut module = Module::read(wasm).ok()?;
-    let index = module.imported(Space::Function) + number as u32;
-    let (caller, at) = only_call(bodies, index)?;
+/// A call: the number of the body that it is in, and the index of the operator.
+type Call = (usize, usize);
+
+/// Of each body the only call of its function, if there is one and no second.
+fn only_calls(bodies: &[Body<'_>], imported: u32) -> Vec<Option<Call>> {
+    let mut calls = vec![Vec::new(); bodies.len()];
+    for (caller, body) in bodies.iter().enumerate() {
+        for (at, code) in body.code.iter().enumerate() {
+            if let Operator::Call { function_index } = code.operator
+                && let Some(callee) = function_index.checked_sub(imported)
+            {
+                calls[callee as usize].push((caller, at));
+            }
+        }
+    }
+    let only = |calls: Vec<Call>| match calls[..] {
+        [call] => Some(call),
+        _ => None,
+    };
+    calls.into_iter().map(only).collect()
+}
+
+/// The module without the function of this number among the defined ones, if nothing refers to it but this call.
+fn inlined(
+    module: &Module<'_>,
+    bodies: &[Body<'_>],
+    number: usize,
+    (caller, at): Call,
+) -> Option<Vec<u8>> {
     if caller == number {
         return None;
     }
@@ -28,25 +57,13 @@ fn inlined(wasm: &[u8], bodies: &[Body<'_>], number: usize) -> Option<Vec<u8>> {
     let callee = Callee {
         body: &bodies[number],
         ty,
-        params: params(&module, ty)?,
+        params: params(module, ty)?,
     };
     let body = callee.in_place_of_call(&bodies[caller], at)?;
+    let mut module = module.clone();
     module.bodies[caller] = FunctionBody::new(BinaryReader::new(&body, 0));
-    module.encode(&BTreeSet::from([(Space::Function, index)]))
-}
-
-/// Where the only call of a function is: the number of the body and the index of the operator.
-fn only_call(bodies: &[Body<'_>], callee: u32) -> Option<(usize, usize)> {
-    let mut calls = bodies.iter().enumerate().flat_map(|(number, body)| {
-        let code = body.code.iter().enumerate();
-        let calls = move |operator: &Operator<'_>| {
-            matches!(operator, Operator::Call { function_index } if *function_index == callee)
-        };
-        code.filter(move |(_, code)| calls(&code.operator))
-            .map(move |(at, _)| (number, at))
-    });
-    let call = calls.next()?;
-    calls.next().is_none().then_some(call)
+    let function = module.imported(Space::Function) + number as u32;
+    module.encode(&BTreeSet::from([(Space::Function, function)]))
 }
 
 fn params(module: &Module<'_>, ty: u32) -> Option<Vec<ValType>> {
@@ -71,49 +88,82 @@ impl Callee<'_> {
     /// The body of the caller with this one's in the place of its operator at `at`. Locals that a loop would give their default
     /// values again keep what they have: what a candidate shows is judged anyway.
     fn in_place_of_call(&self, caller: &Body<'_>, at: usize) -> Option<Vec<u8>> {
-        let first_local = caller.params + caller.declared.len() as u32;
-        let params = self.params.len() as u32;
-        // Operands that the body takes from its parameters at once, and never again, may stay where they are.
-        let taken_at_once = self.takes_parameters_at_once();
-        let mut code = Vec::new();
+        let params = self.params.len();
+        let mut replaced = BTreeMap::new();
         let mut locals = caller.declared.clone();
-        let skipped = if taken_at_once { params } else { 0 };
+        let first = caller.params + locals.len() as u32;
+        let mut code = Vec::new();
+        // Which local of the caller each parameter becomes.
+        let mut renamed = BTreeMap::new();
+        let taken_at_once = self.takes_parameters_at_once();
         if !taken_at_once {
-            locals.extend(&self.params);
             for param in (0..params).rev() {
-                code.extend(encoded(&Instruction::LocalSet(first_local + param)));
+                if self.uses(param as u32) {
+                    let local = first + renamed.len() as u32;
+                    locals.push(self.params[param]);
+                    renamed.insert(param as u32, local);
+                    encode(&Instruction::LocalSet(local), &mut code);
+                } else if let Some(operand) = caller.operand(at, params - 1 - param) {
+                    replaced.extend(operand.map(|index| (index, Vec::new())));
+                } else {
+                    encode(&Instruction::Drop, &mut code);
+                }
             }
         }
-        locals.extend(&self.body.declared);
-        let last = self.body.code.len() - 1;
-        let own = || skipped as usize..last;
-        let leaves = own().any(|index| self.leaves(index));
-        if leaves {
-            code.extend(encoded(&Instruction::Block(self.block(taken_at_once)?)));
+        let declared = (params as u32..).zip(&self.body.declared);
+        for (local, ty) in declared {
+            renamed.insert(local, caller.params + locals.len() as u32);
+            locals.push(*ty);
         }
-        for index in own() {
-            let depth = self.body.code[index].depth;
+        // Operands that the body takes from its parameters at once, and never again, stay where they are.
+        let skipped = if taken_at_once { params } else { 0 };
+        let own = skipped..self.end();
+        let leaves = own.clone().any(|index| self.leaves(index));
+        if leaves {
+            encode(&Instruction::Block(self.block(taken_at_once)?), &mut code);
+        }
+        for index in own {
             let mut instruction = self.body.instruction(index)?;
             match &mut instruction {
                 Instruction::LocalGet(local)
                 | Instruction::LocalSet(local)
-                | Instruction::LocalTee(local) => *local = *local + first_local - skipped,
-                Instruction::Return => instruction = Instruction::Br(depth),
+                | Instruction::LocalTee(local) => *local = *renamed.get(local)?,
+                Instruction::Return => {
+                    instruction = Instruction::Br(self.body.code[index].depth);
+                }
                 Instruction::ReturnCall(_)
                 | Instruction::ReturnCallRef(_)
                 | Instruction::ReturnCallIndirect { .. } => return None,
                 _ => {}
             }
-            code.extend(encoded(&instruction));
+            encode(&instruction, &mut code);
         }
         if leaves {
-            code.extend(encoded(&Instruction::End));
+            encode(&Instruction::End, &mut code);
         }
-        let mut bytes = wasm_encoder::Function::new_with_locals_types(locals).into_raw_body();
-        bytes.extend(caller.bytes(0..at));
-        bytes.extend(code);
-        bytes.extend(caller.bytes(at + 1..caller.code.len()));
-        Some(bytes)
+        replaced.insert(at, code);
+        let bytes = wasm_encoder::Function::new_with_locals_types(locals).into_raw_body();
+        Some(caller.with_all_after(bytes, &replaced))
+    }
+
+    /// Where the body ends, a `return` that is its last operator left out.
+    fn end(&self) -> usize {
+        let end = self.body.code.len() - 1;
+        let last = end.checked_sub(1).map(|last| &self.body.code[last]);
+        let returns =
+            last.is_some_and(|last| last.depth == 0 && matches!(last.operator, Operator::Return));
+        end - usize::from(returns)
+    }
+
+    /// Whether the body uses a local.
+    fn uses(&self, local: u32) -> bool {
+        let mut code = self.body.code.iter();
+        code.any(|code| match code.operator {
+            Operator::LocalGet { local_index }
+            | Operator::LocalSet { local_index }
+            | Operator::LocalTee { local_index } => local_index == local,
+            _ => false,
+        })
     }
 
     /// Whether the body begins with `local.get` of all parameters in their order, and does not use them afterwards.
@@ -157,6 +207,10 @@ impl Callee<'_> {
     }
 }
 
+fn encode(instruction: &Instruction<'_>, bytes: &mut Vec<u8>) {
+    instruction.encode(bytes);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -164,11 +218,17 @@ mod tests {
     use crate::observe::observe;
     use crate::reduce::module::validate;
 
+    fn first_inlined(wasm: &[u8]) -> Option<Vec<u8>> {
+        let (module, bodies) = (Module::read(wasm).unwrap(), body::read(wasm, None).unwrap());
+        let call = only_calls(&bodies, module.imported(Space::Function))[0];
+        inlined(&module, &bodies, 0, call?)
+    }
+
     /// The module without its first function; it returns the same.
     fn checked(text: &str) -> Option<String> {
         let wasm = wat::parse_str(text).unwrap();
         let bodies = body::read(&wasm, None).unwrap();
-        let inlined = inlined(&wasm, &bodies, 0)?;
+        let inlined = first_inlined(&wasm)?;
         validate(&inlined).unwrap();
         assert_eq!(
             body::read(&inlined, None).unwrap().len() + 1,
@@ -252,8 +312,7 @@ mod tests {
                   (func (export \"run\") (result i32) (call $f)))"
             ))
             .unwrap();
-            let bodies = body::read(&wasm, None).unwrap();
-            assert_eq!(inlined(&wasm, &bodies, 0), None, "{needed}");
+            assert_eq!(first_inlined(&wasm), None, "{needed}");
         }
     }
 }

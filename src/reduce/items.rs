@@ -74,7 +74,7 @@ pub(super) fn reduce(state: &mut State<'_>) -> Result<(), Ended> {
     collect(state)
 }
 
-/// The last import of a kind becomes the module's own: its index is the same then, and nobody has to provide it.
+/// An import becomes the module's own, and nobody has to provide it. It is the last of its kind, so that its index stays.
 fn own(module: &mut Module<'_>, index: usize) -> Step {
     let space = match index {
         0 => Space::Tag,
@@ -103,14 +103,14 @@ fn without(module: &Module<'_>, item: Item) -> Step {
     module.encode(&BTreeSet::from([item])).into()
 }
 
-/// Steps on the module that is read.
+/// Steps that change the module.
 fn steps(
     state: &mut State<'_>,
-    step: impl Fn(&mut Module<'_>, usize) -> Step,
+    step: impl Fn(&mut Module<'_>, usize) -> Step + Copy + 'static,
 ) -> Result<(), Ended> {
-    state.steps(|wasm, index| match Module::read(wasm) {
-        Ok(mut module) => step(&mut module, index),
-        Err(_) => Step::End,
+    state.steps(|wasm| {
+        let module = Module::read(wasm).ok()?;
+        Some(Box::new(move |index| step(&mut module.clone(), index)))
     })
 }
 
@@ -125,10 +125,12 @@ fn collect(state: &mut State<'_>) -> Result<(), Ended> {
     {
         return Ok(());
     }
-    steps(state, |module, index| {
-        match module.garbage().iter().nth(index) {
+    state.steps(|wasm| {
+        let module = Module::read(wasm).ok()?;
+        let garbage = module.garbage().into_iter().collect::<Vec<_>>();
+        Some(Box::new(move |index| match garbage.get(index) {
             None => Step::End,
-            Some(&item) => without(module, item),
-        }
+            Some(&item) => without(&module, item),
+        }))
     })
 }

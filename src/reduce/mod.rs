@@ -38,7 +38,8 @@ pub trait Judge {
 
 /// Is told how a reduction goes, and can end it.
 pub trait Progress {
-    /// Called before each judgement, with the number of judgements so far and the measure of the smallest module so far.
+    /// Called before each step, with the number of judgements so far and the measure of the smallest module so far. Most steps
+    /// lead to a judgement, but many may not.
     /// The reduction ends if this returns `false`.
     fn step(&mut self, judged: u64, best: Measure) -> bool;
 }

@@ -4,7 +4,7 @@
 
 use super::body::{self, Body, defaults, encoded, relabel};
 use super::module::Module;
-use super::state::{Ended, State};
+use super::state::{Ended, State, Step};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use wasm_encoder::{Encode, Instruction, ValType};
@@ -18,49 +18,25 @@ fn count(state: &State<'_>) -> usize {
     Module::read(state.best()).map_or(0, |module| module.bodies.len())
 }
 
-/// Offers the module with another body of the function with this number among the defined ones.
-fn offer(state: &mut State<'_>, function: usize, body: &[u8]) -> Result<bool, Ended> {
-    let candidate = match Module::read(state.best()) {
-        Ok(mut module) => {
-            module.bodies[function] = FunctionBody::new(BinaryReader::new(body, 0));
-            module.encode(&BTreeSet::new())
-        }
-        Err(_) => None,
-    };
-    match candidate {
-        Some(candidate) => state.offer(candidate),
-        None => Ok(false),
-    }
-}
-
-/// Asks for changes of the body with this number, the index of the change growing until there is none; a change that is taken
-/// makes place for the next one at the same index.
+/// Asks for changes of the body with this number among the defined ones.
 fn changes(
     state: &mut State<'_>,
     function: usize,
-    change: impl Fn(&Body<'_>, usize) -> Change,
+    change: impl Fn(&Body<'_>, usize) -> Change + Copy + 'static,
 ) -> Result<(), Ended> {
-    let mut index = 0;
-    loop {
-        let bytes = {
-            let Ok(bodies) = body::read(state.best(), Some(function)) else {
-                return Ok(());
-            };
-            let Some(body) = bodies.first() else {
-                return Ok(());
-            };
-            loop {
-                match change(body, index) {
-                    Change::End => return Ok(()),
-                    Change::None => index += 1,
-                    Change::To(bytes) => break bytes,
-                }
+    state.steps(|wasm| {
+        let module = Module::read(wasm).ok()?;
+        let body = body::read(wasm, Some(function)).ok()?.pop()?;
+        Some(Box::new(move |index| match change(&body, index) {
+            Change::End => Step::End,
+            Change::None => Step::None,
+            Change::To(body) => {
+                let mut module = module.clone();
+                module.bodies[function] = FunctionBody::new(BinaryReader::new(&body, 0));
+                module.encode(&BTreeSet::new()).into()
             }
-        };
-        if !offer(state, function, &bytes)? {
-            index += 1;
-        }
-    }
+        }))
+    })
 }
 
 /// A change of a body, by its index.
@@ -96,17 +72,23 @@ pub(super) fn bodies(state: &mut State<'_>) -> Result<(), Ended> {
     Ok(())
 }
 
-/// What makes an operand, whatever its length, and what has no effect on the operands; ranges of operators, long ones first, and
-/// the rest of a block.
+/// Ranges of operators: long ones first, then the rest of a block, what makes an operand or leaves as many as it finds, whatever
+/// its length, and then short ones everywhere.
 pub(super) fn ranges(state: &mut State<'_>) -> Result<(), Ended> {
     for function in 0..count(state) {
         let Ok(bodies) = body::read(state.best(), Some(function)) else {
             continue;
         };
-        let Some(length) = bodies.first().map(|body| body.code.len()) else {
+        let Some(mut size) = bodies.first().map(|body| body.code.len()) else {
             continue;
         };
         drop(bodies);
+        while size > EVERYWHERE {
+            changes(state, function, move |body, index| {
+                range(body, index / 2 * (size / 2), size, index % 2 == 1)
+            })?;
+            size /= 2;
+        }
         changes(state, function, rest)?;
         changes(state, function, |body, index| {
             let (end, variant) = (index / 4 + 1, index % 4);
@@ -119,17 +101,10 @@ pub(super) fn ranges(state: &mut State<'_>) -> Result<(), Ended> {
             };
             range.map_or(Change::None, |range| cut(body, range, variant % 2 == 1))
         })?;
-        let mut size = length;
-        while size > 0 {
-            let step = if size > EVERYWHERE { size / 2 } else { 1 };
-            changes(state, function, |body, index| {
-                range(body, index / 2 * step, size, index % 2 == 1)
+        for size in (1..=EVERYWHERE).rev() {
+            changes(state, function, move |body, index| {
+                range(body, index / 2, size, index % 2 == 1)
             })?;
-            size = if size > EVERYWHERE {
-                (size / 2).max(EVERYWHERE)
-            } else {
-                size - 1
-            };
         }
     }
     Ok(())
@@ -171,19 +146,30 @@ fn cut(body: &Body<'_>, range: Range<usize>, one: bool) -> Change {
     }
 }
 
-/// The rest of the block from an operator on becomes `unreachable`; where the rest is never reached, it goes.
+/// The rest of the block from an operator on becomes `unreachable`, or goes if nothing is missing then; where the rest is never
+/// reached, it goes.
 fn rest(body: &Body<'_>, index: usize) -> Change {
+    let (index, goes) = (index / 2, index % 2 == 1);
     if index >= body.code.len() {
         return Change::End;
     }
     let end = body.end_of_block(index);
-    match &body.code[index].before {
-        None if end > index => Change::To(body.with(index..end, &[])),
-        Some(_) if end > index => {
-            Change::To(body.with(index..end, &encoded(&Instruction::Unreachable)))
-        }
-        _ => Change::None,
+    let reached = body.code[index].before.is_some();
+    if end == index || (reached && goes && !leaves(&body.code[index].operator)) {
+        return Change::None;
     }
+    match reached && !goes {
+        true => Change::To(body.with(index..end, &encoded(&Instruction::Unreachable))),
+        false => Change::To(body.with(index..end, &[])),
+    }
+}
+
+/// Whether nothing after an operator is reached. At the end of a block such a one may do nothing, as a last `return`.
+fn leaves(operator: &Operator<'_>) -> bool {
+    matches!(
+        operator,
+        Operator::Return | Operator::Br { .. } | Operator::Unreachable
+    )
 }
 
 /// Blocks: the inside takes the place of the block.

@@ -16,7 +16,7 @@ pub(super) enum Ended {
     Lost(Lost),
 }
 
-/// A step of a reduction, by its index.
+/// A change of a module, by its index.
 pub(super) enum Step {
     /// There are no more.
     End,
@@ -31,6 +31,9 @@ impl From<Option<Vec<u8>>> for Step {
         module.map_or(Step::None, Step::To)
     }
 }
+
+/// The steps that there are for a module; nothing, if it cannot be read.
+pub(super) type Steps<'w> = Option<Box<dyn Fn(usize) -> Step + 'w>>;
 
 /// Which module of a file is being reduced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,18 +126,39 @@ impl<'a> State<'a> {
         Ok(shows)
     }
 
-    /// Tries steps of growing index on [`State::best`]; one that is taken makes place for the next one at the same index.
-    pub(super) fn steps(&mut self, step: impl Fn(&[u8], usize) -> Step) -> Result<(), Ended> {
+    /// Tries steps of growing index on [`State::best`]; one that is taken makes place for the next one at the same index. The module
+    /// is read again only after one was.
+    pub(super) fn steps(
+        &mut self,
+        read: impl for<'w> Fn(&'w [u8]) -> Steps<'w>,
+    ) -> Result<(), Ended> {
         let mut index = 0;
         loop {
-            let taken = match step(self.best(), index) {
-                Step::End => return Ok(()),
-                Step::None => false,
-                Step::To(candidate) => self.offer(candidate)?,
+            let best = self.best().to_vec();
+            let Some(step) = read(&best) else {
+                return Ok(());
             };
-            if !taken {
+            loop {
+                // Also where nothing comes to be judged: there may be many steps, and each takes time.
+                self.go_on()?;
+                let taken = match step(index) {
+                    Step::End => return Ok(()),
+                    Step::None => false,
+                    Step::To(candidate) => self.offer(candidate)?,
+                };
+                if taken {
+                    break;
+                }
                 index += 1;
             }
+        }
+    }
+
+    /// Tells the progress; ends the reduction if that wants it.
+    fn go_on(&mut self) -> Result<(), Ended> {
+        match self.progress.step(self.judged, self.measure) {
+            true => Ok(()),
+            false => Err(Ended::Stopped),
         }
     }
 
@@ -144,9 +168,7 @@ impl<'a> State<'a> {
         if self.rejected.contains(&digest) || validate_all(wasm).is_err() {
             return Ok(false);
         }
-        if !self.progress.step(self.judged, self.measure) {
-            return Err(Ended::Stopped);
-        }
+        self.go_on()?;
         self.judged += 1;
         let shown = self.judge.judge(wasm).map_err(Ended::Lost)?;
         let same = shown.as_ref() == Some(&self.signature);

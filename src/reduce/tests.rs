@@ -207,6 +207,47 @@ fn what_is_called_once_moves_there_and_types_lose_what_is_not_needed() {
     );
 }
 
+/// Many steps lead to no judgement, because what they would take out is needed; they take time as well.
+#[test]
+fn a_reduction_can_be_stopped_between_judgements() {
+    struct Asked(u64);
+    impl Progress for Asked {
+        fn step(&mut self, _: u64, _: Measure) -> bool {
+            self.0 -= 1;
+            self.0 > 0
+        }
+    }
+    let needed: String = (0..300).map(|f| format!("(func $f{f}) ")).collect();
+    let listed: String = (0..300).map(|f| format!("$f{f} ")).collect();
+    let text = format!(
+        "(module (table funcref (elem {listed})) {needed}
+            (func (export \"run\") (result i32) (i32.const 7)))"
+    );
+    let wasm = wat::parse_str(text).unwrap();
+    let mut judge = Returns("I32Const", 7);
+    let result = reduce(&wasm, &mut judge, &mut Asked(400)).unwrap();
+    assert!(!result.finished && result.judged < 100, "{}", result.judged);
+}
+
+#[test]
+fn what_does_nothing_at_the_end_goes_and_unused_parameters_with_their_operands() {
+    let of = |text: &str| {
+        let result = reduced(&wat::parse_str(text).unwrap(), &mut Returns("I32Popcnt", 3));
+        wasmprinter::print_bytes(&result.wasm).unwrap()
+    };
+    let returns = of("(module (func (export \"run\") (result i32)
+        (return (i32.popcnt (i32.const 7)))))");
+    assert!(!returns.contains("return"), "{returns}");
+    let inlined = of("(module (func $f (param i64 f32) (result i32)
+          (return (i32.popcnt (i32.const 7))))
+        (func (export \"run\") (result i32)
+          (call $f (i64.load (i32.const 8)) (f32.const 1)))
+        (memory 1))");
+    for gone in ["call", "i64", "f32", "block", "return"] {
+        assert!(!inlined.contains(gone), "{gone}: {inlined}");
+    }
+}
+
 #[test]
 fn a_reduction_that_is_stopped_has_a_result() {
     let wasm = wat::parse_str(EVERYTHING).unwrap();

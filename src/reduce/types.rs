@@ -12,15 +12,22 @@ use wasmparser::{
 
 /// Takes out supertypes and fields.
 pub(super) fn reduce(state: &mut State<'_>) -> Result<(), Ended> {
-    state.steps(without_supertypes)?;
-    state.steps(without_field)
+    state.steps(|wasm| {
+        let module = Module::read(wasm).ok()?;
+        Some(Box::new(move |index| without_supertypes(&module, index)))
+    })?;
+    state.steps(|wasm| {
+        let (module, bodies) = (Module::read(wasm).ok()?, body::read(wasm, None).ok()?);
+        let fields = fields(&module);
+        Some(Box::new(move |index| match fields.get(index) {
+            None => Step::End,
+            Some(&(ty, field)) => without_field(&module, &bodies, ty, field).into(),
+        }))
+    })
 }
 
 /// A type without supertypes, final if nothing else needs it not to be.
-fn without_supertypes(wasm: &[u8], index: usize) -> Step {
-    let Ok(mut module) = Module::read(wasm) else {
-        return Step::End;
-    };
+fn without_supertypes(module: &Module<'_>, index: usize) -> Step {
     let (index, is_final) = ((index / 2) as u32, index.is_multiple_of(2));
     let Some(ty) = module.types().nth(index as usize) else {
         return Step::End;
@@ -33,23 +40,32 @@ fn without_supertypes(wasm: &[u8], index: usize) -> Step {
     if alone == *ty {
         return Step::None;
     }
+    let mut module = module.clone();
     module.replaced.insert(index, alone);
     module.encode(&BTreeSet::new()).into()
 }
 
-/// Most fields of a structure that are tried.
-const FIELDS: usize = 64;
+/// Every field of every structure.
+fn fields(module: &Module<'_>) -> Vec<(u32, usize)> {
+    let of_type = |(index, ty): (u32, &SubType)| {
+        let count = match &ty.composite_type.inner {
+            CompositeInnerType::Struct(structure) => structure.fields.len(),
+            _ => 0,
+        };
+        (0..count).map(move |field| (index, field))
+    };
+    (0..).zip(module.types()).flat_map(of_type).collect()
+}
 
 /// A structure without one of its fields, and with it all that it has the field from, or that have it from it.
-fn without_field(wasm: &[u8], index: usize) -> Step {
-    let (ty, field) = (index / FIELDS, index % FIELDS);
-    match Module::read(wasm) {
-        Ok(module) if ty < module.types().count() => {
-            let family = family(&module, ty as u32, field);
-            Field { field, family }.removed(wasm).into()
-        }
-        _ => Step::End,
-    }
+fn without_field(
+    module: &Module<'_>,
+    bodies: &[Body<'_>],
+    ty: u32,
+    field: usize,
+) -> Option<Vec<u8>> {
+    let family = family(module, ty, field);
+    Field { field, family }.removed(module, bodies)
 }
 
 /// A structure and all its supertypes and subtypes that have this field, each with its fields.
@@ -59,6 +75,10 @@ fn family(module: &Module<'_>, ty: u32, field: usize) -> BTreeMap<u32, Vec<Field
         let supers = types[ty as usize].supertype_idxs.iter();
         supers.filter_map(|index| index.as_module_index())
     };
+    let mut subtypes = vec![Vec::new(); types.len()];
+    for ty in 0..types.len() as u32 {
+        supers(ty).for_each(|of| subtypes[of as usize].push(ty));
+    }
     let mut family = BTreeMap::new();
     let mut work = vec![ty];
     while let Some(ty) = work.pop() {
@@ -70,8 +90,7 @@ fn family(module: &Module<'_>, ty: u32, field: usize) -> BTreeMap<u32, Vec<Field
         }
         family.insert(ty, structure.fields.to_vec());
         work.extend(supers(ty));
-        let all = 0..types.len() as u32;
-        work.extend(all.filter(|other| supers(*other).any(|of_other| of_other == ty)));
+        work.extend(&subtypes[ty as usize]);
     }
     family
 }
@@ -84,13 +103,9 @@ struct Field {
 
 impl Field {
     /// The module without the field.
-    fn removed(&self, wasm: &[u8]) -> Option<Vec<u8>> {
-        if self.family.is_empty() {
-            return None;
-        }
-        let bodies = body::read(wasm, None).ok()?;
+    fn removed(&self, module: &Module<'_>, bodies: &[Body<'_>]) -> Option<Vec<u8>> {
         let edited: Vec<Option<Vec<u8>>> = bodies.iter().map(|body| self.edited(body)).collect();
-        let mut module = Module::read(wasm).ok()?;
+        let mut module = module.clone();
         for (body, edited) in module.bodies.iter_mut().zip(&edited) {
             if let Some(edited) = edited {
                 *body = FunctionBody::new(BinaryReader::new(edited, 0));
@@ -160,8 +175,7 @@ impl Field {
                     bytes
                 }
             };
-            // Not where it is part of an operand that goes.
-            replaced.entry(at).or_insert(bytes);
+            replaced.insert(at, bytes);
         }
         (!replaced.is_empty()).then(|| body.with_all(&replaced))
     }
@@ -207,7 +221,11 @@ mod tests {
     #[test]
     fn a_field_goes_with_its_operands_and_all_that_reads_it() {
         let wasm = wat::parse_str(FAMILY).unwrap();
-        let without = |ty: usize, field| text(without_field(&wasm, ty * FIELDS + field));
+        let (module, bodies) = (
+            Module::read(&wasm).unwrap(),
+            body::read(&wasm, None).unwrap(),
+        );
+        let without = |ty, field| text(without_field(&module, &bodies, ty, field).into());
         let first = without(0, 0).unwrap();
         for kept in [
             "i64.const 6",
@@ -227,15 +245,16 @@ mod tests {
         // Only the subtype has the third.
         let third = without(1, 2).unwrap();
         assert!(!third.contains("i32.add") && third.contains("i64.const 6"));
-        assert_eq!(without(0, 2), None);
-        assert!(matches!(without_field(&wasm, 4 * FIELDS), Step::End));
+        let fields = fields(&module);
+        assert_eq!(fields, [(0, 0), (0, 1), (1, 0), (1, 1), (1, 2), (2, 0)]);
     }
 
     #[test]
     fn supertypes_go_and_what_nothing_is_a_subtype_of_is_final() {
         let alone = FAMILY.replace("struct.set $base", "struct.set $more");
         let wasm = wat::parse_str(alone).unwrap();
-        let candidate = |index| match without_supertypes(&wasm, index) {
+        let module = Module::read(&wasm).unwrap();
+        let candidate = |index| match without_supertypes(&module, index) {
             Step::To(wasm) => Some(wasm),
             Step::None | Step::End => None,
         };
@@ -248,6 +267,6 @@ mod tests {
             "{alone}"
         );
         assert!(text(Step::To(candidate(4).unwrap())).is_some());
-        assert!(matches!(without_supertypes(&wasm, 8), Step::End));
+        assert!(matches!(without_supertypes(&module, 8), Step::End));
     }
 }
