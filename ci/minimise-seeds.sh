@@ -105,4 +105,4 @@ for instruction in $(jq -r '.[]' <<<"$instructions"); do
 done
 mv corpus/seeds "$work/old"
 mv "$work/named" corpus/seeds
-echo "corpus/seeds: $kept of $count candidates, $(du -sb corpus/seeds | cut -f1) bytes"
+echo "corpus/seeds: $kept of $count candidates, $(cat corpus/seeds/* | wc -c) bytes"

@@ -213,7 +213,7 @@ fn tables_of_other_seeds_are_told_before_any_campaign() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("page.md");
     let campaigns = "<!-- switchback planted -->\n\n| bug | classes | seed 1 | seed 2 | median | a case |\n|---|---|---|---|---|---|\n\
-                     | carry-lost | – | 7 | 8 | 7 | 9 |\n";
+                     | carry-lost | – | 7 | 8 | 7.5 | 9 |\n";
     let tests = "\n<!-- switchback planted --regress -->\n";
     fs::write(&path, format!("{campaigns}{tests}")).unwrap();
     let page = path.to_str().unwrap();
@@ -256,6 +256,55 @@ fn what_agrees_has_nothing_to_reduce() {
         &["--name"],
     );
     is_error(&switchback(&["reduce", "no-such.wasm"]), &["no-such.wasm"]);
+}
+
+/// None of this takes a judgement: engines agree on the module, and nothing says so.
+#[test]
+fn what_would_be_in_vain_is_told_at_once() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("sp ace.wat");
+    fs::write(&path, "(module (func (export \"f\")))").unwrap();
+    let path = path.to_str().unwrap();
+    let nowhere = folder.path().join("no-such-folder/small.wasm");
+    let nowhere = nowhere.to_str().unwrap();
+    is_error(
+        &switchback(&["reduce", path, "-o", nowhere]),
+        &["small.wasm", "No such file"],
+    );
+    let below_a_file = format!("{path}/small.wasm");
+    is_error(
+        &switchback(&["reduce", path, "-o", &below_a_file]),
+        &["small.wasm", "Not a directory"],
+    );
+    let a_folder = folder.path().to_str().unwrap();
+    is_error(
+        &switchback(&["reduce", path, "-o", a_folder]),
+        &[a_folder, "Is a directory"],
+    );
+    // What is tried leaves nothing.
+    is_error(&switchback(&["reduce", path]), &["nothing to reduce"]);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+
+    // The name of the file is none for a test.
+    let out = folder.path().join("tests");
+    let regress = switchback(&["regress", path, "--out", out.to_str().unwrap()]);
+    is_error(&regress, &["sp ace", "--name"]);
+    assert!(!out.exists());
+}
+
+/// Everything would be a hang.
+#[test]
+fn no_time_at_all_is_refused() {
+    for arguments in [
+        &["reduce", "m.wasm"][..],
+        &["regress", "m.wasm"],
+        &["diff", "m.wasm"],
+        &["planted"],
+        &["fuzz"],
+    ] {
+        let refused = switchback(&[arguments, &["--timeout", "0s"]].concat());
+        is_error(&refused, &["--timeout", "longer than zero"]);
+    }
 }
 
 #[test]

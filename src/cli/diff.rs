@@ -39,7 +39,7 @@ pub struct Arguments {
     html: Option<PathBuf>,
     /// Count a module that takes longer than this as a hang. (One of which the reference executes 20,000,000
     /// instructions cannot be compared.)
-    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = super::positive_duration)]
     timeout: Duration,
     #[command(flatten)]
     lineup: Lineup,
@@ -331,5 +331,6 @@ fn compare(path: &Path, lineup: &Lineup, page: bool) -> anyhow::Result<FileSumma
 
 /// The command that repeats the comparison, whatever a module of these bytes will draw one day.
 fn command(path: &Path, lineup: &Lineup) -> String {
-    format!("switchback diff {}{}", path.display(), lineup.options())
+    let path = output::quoted(path.display());
+    format!("switchback diff {path}{}", lineup.options())
 }

@@ -58,7 +58,7 @@ pub struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 10)]
     max_findings: u64,
     /// Count a case that takes longer than this as a hang.
-    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = super::positive_duration)]
     timeout: Duration,
     #[command(flatten)]
     cases: Cases,
@@ -327,7 +327,8 @@ impl Keeper {
             write(&base.with_extension("wat"), printed.as_bytes())?;
         }
         let options = self.lineup.pinned(&wasm)?.options();
-        text += &format!("reproduce: switchback diff {}{options}\n", path.display());
+        let quoted = output::quoted(path.display());
+        text += &format!("reproduce: switchback diff {quoted}{options}\n");
         match diff::page(&path, &self.lineup, self.timeout)? {
             Some(page) => write(&base.with_extension("html"), page.as_bytes())?,
             None => text += "there is no page: the module alone does not show it again\n",

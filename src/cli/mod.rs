@@ -23,6 +23,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
 use std::io;
 use std::process::ExitCode;
+use std::time::Duration;
 use switchback::engines;
 
 const STYLES: Styles = Styles::styled()
@@ -105,6 +106,15 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
             .downcast_ref::<io::Error>()
             .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
     })
+}
+
+/// The parser of `--timeout`: nothing ends within no time, so that everything would be a hang.
+fn positive_duration(text: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    match duration.is_zero() {
+        true => Err("it must be longer than zero".to_owned()),
+        false => Ok(duration),
+    }
 }
 
 /// The parser of `--engine`: the names in the registry.

@@ -41,7 +41,7 @@ pub struct Arguments {
     #[arg(long, value_name = "J", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: u16,
     /// Count a case that takes longer than this as a hang.
-    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = super::positive_duration)]
     timeout: Duration,
     /// Make a test of the first finding that its module alone shows, in a temporary folder: `reduce`, then `regress`, and see that
     /// the script passes without the bug.
@@ -269,7 +269,8 @@ fn heading(seeds: RangeInclusive<u64>) -> String {
 }
 
 impl Row {
-    /// The row of the table: the bug, its classes, executions by seed, their median, and the seed of a case that shows it.
+    /// The row of the table: the bug, its classes, executions by seed, their median (the mean of the two in the middle if there are
+    /// two), and the seed of a case that shows it.
     fn markdown(&self) -> String {
         let mut classes: Vec<String> = self.classes.iter().map(u8::to_string).collect();
         if classes.is_empty() {
@@ -287,15 +288,16 @@ impl Row {
         }
         let mut sorted: Vec<&Campaign> = self.campaigns.iter().collect();
         sorted.sort_by_key(|campaign| (campaign.noticed == Noticed::Not, campaign.executions));
-        let median = sorted[(sorted.len() - 1) / 2];
-        let more = match median.noticed {
-            Noticed::Not => "> ",
-            Noticed::Found | Noticed::Limit => "",
-        };
+        // The same one twice, if their number is odd.
+        let middle = [sorted[(sorted.len() - 1) / 2], sorted[sorted.len() / 2]];
+        let sum: u64 = middle.iter().map(|campaign| campaign.executions).sum();
+        let half = if sum.is_multiple_of(2) { "" } else { ".5" };
+        let missed = |campaign: &&Campaign| campaign.noticed == Noticed::Not;
+        let more = if middle.iter().any(missed) { "> " } else { "" };
         let case = sorted[0]
             .case
             .map_or(String::new(), |case| case.to_string());
-        let _ = writeln!(row, " {more}{} | {case} |", median.executions);
+        let _ = writeln!(row, " {more}{}{half} | {case} |", sum / 2);
         row
     }
 }
@@ -420,6 +422,27 @@ mod tests {
     fn update(file: &Path, row: &Row) -> anyhow::Result<()> {
         let heading = heading(1..=row.campaigns.len() as u64);
         super::update(file, MARK, row.bug, &heading, &row.markdown())
+    }
+
+    #[test]
+    fn the_median_is_the_mean_of_the_two_in_the_middle() {
+        let bug = "carry-lost";
+        let ends = |row: &Row, end: &str| {
+            let markdown = row.markdown();
+            assert!(markdown.ends_with(end), "{markdown}");
+        };
+        ends(&row(bug, &[9]), " | 9 | 101 |\n");
+        ends(&row(bug, &[30, 1, 20]), " | 20 | 102 |\n");
+        ends(&row(bug, &[30, 1, 20, 4]), " | 12 | 102 |\n");
+        ends(&row(bug, &[30, 1, 21, 4]), " | 12.5 | 102 |\n");
+        // Campaigns that did not notice the bug are behind all others, however short they were.
+        let mut missed = row(bug, &[7, 5, 5, 2]);
+        for campaign in &mut missed.campaigns[1..3] {
+            campaign.noticed = Noticed::Not;
+        }
+        ends(&missed, " | > 6 | 104 |\n");
+        missed.campaigns[1].noticed = Noticed::Limit;
+        ends(&missed, " | 6 | 104 |\n");
     }
 
     #[test]

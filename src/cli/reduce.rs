@@ -7,7 +7,7 @@ use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use switchback::engines::{self, Settings, SetupError};
@@ -47,7 +47,7 @@ pub struct Search {
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
     pub time: Duration,
     /// Count a candidate that takes longer than this as a hang.
-    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = super::positive_duration)]
     pub timeout: Duration,
 }
 
@@ -72,6 +72,7 @@ pub fn main(mut arguments: Arguments) -> anyhow::Result<Finding> {
         .output
         .clone()
         .unwrap_or_else(|| arguments.file.with_extension("reduced.wasm"));
+    writable(&path)?;
     let mut judge = arguments.search.judge(&arguments.file, &wasm)?;
     let reduced = arguments.search.run(&arguments.file, &wasm, &mut judge)?;
     let text = module_text(&reduced.wasm).context("the result as text")?;
@@ -98,6 +99,23 @@ pub fn main(mut arguments: Arguments) -> anyhow::Result<Finding> {
     Ok(Finding::Nothing)
 }
 
+/// Sees that a file can be written, before the long work whose result it is for. What is there stays as it is.
+fn writable(path: &Path) -> anyhow::Result<()> {
+    let tried = match fs::metadata(path) {
+        Ok(there) if there.is_file() || there.is_dir() => {
+            OpenOptions::new().write(true).open(path).map(drop)
+        }
+        // A pipe's reader would notice.
+        Ok(_) => Ok(()),
+        Err(_) => {
+            let folder = output::folder(path);
+            // Asked first for the plainer error: that of the temporary file names it.
+            fs::metadata(folder).and_then(|_| tempfile::tempfile_in(folder).map(drop))
+        }
+    };
+    tried.with_context(|| path.display().to_string())
+}
+
 /// What was done, in a few lines.
 fn summary(reduced: &Reduced, path: &Path, search: &Search) -> String {
     let Reduced { before, after, .. } = reduced;
@@ -113,7 +131,7 @@ fn summary(reduced: &Reduced, path: &Path, search: &Search) -> String {
     );
     text += &format!(
         "\nshow it again: switchback diff {}{}",
-        path.display(),
+        output::quoted(path.display()),
         search.lineup.options()
     );
     if !reduced.finished {
@@ -149,26 +167,26 @@ impl Search {
         IsolatedJudge { isolated, mode }
     }
 
-    /// A judge of scripts, with the quickest bound under which the module fails one, or else with the largest.
+    /// A judge of scripts, with the quickest bound under which the module fails one, or else with the largest. It has judged nothing
+    /// in its process: some bugs show in the first case of a process only.
     pub fn of_scripts(&self, host: Host, wasm: &[u8]) -> anyhow::Result<IsolatedJudge> {
-        let [first, bound] = BOUNDS;
-        let mut quick = self.within(Some(first), Mode::Script(host));
-        Ok(match quick.judge(wasm)? {
-            Some(_) => quick,
-            None => self.within(Some(bound), Mode::Script(host)),
+        let [quick, bound] = BOUNDS.map(Some);
+        let judge = |bound| self.within(bound, Mode::Script(host));
+        Ok(match judge(quick).judge(wasm)? {
+            Some(_) => judge(quick),
+            None => judge(bound),
         })
     }
 
     /// A judge under whom the module shows something: with traces if it does so
-    /// with them, and with the quicker bound on instructions if that suffices.
+    /// with them, and with the quicker bound on instructions if that suffices. It has judged nothing in its process.
     pub fn judge(&self, path: &Path, wasm: &[u8]) -> anyhow::Result<IsolatedJudge> {
         let bounds = BOUNDS.map(Some).into_iter().chain([None]);
         for (bound, mode) in
             bounds.flat_map(|bound| [(bound, Mode::Traced), (bound, Mode::Untraced)])
         {
-            let mut judge = self.within(bound, mode);
-            if judge.judge(wasm)?.is_some() {
-                return Ok(judge);
+            if self.within(bound, mode).judge(wasm)?.is_some() {
+                return Ok(self.within(bound, mode));
             }
         }
         self.suitable(path, wasm)?;

@@ -15,6 +15,9 @@ use switchback::fuzzing::{SCRIPT, ScriptRunner};
 use switchback::reduce::{Judge, Reduced, marked};
 use switchback::wast::{CONFIGURATION, CaseScriptError, Host};
 
+/// The folder whose scripts `cargo test --test agreement` runs.
+const REGRESSIONS: &str = "corpus/regressions";
+
 /// Make a test of a finding: a small script that fails until the bug is mended.
 ///
 /// The module is reduced as `reduce` does, but to what a script can see: calls
@@ -31,13 +34,13 @@ pub struct Arguments {
     #[arg(long, value_name = "NAME", value_parser = name)]
     name: Option<String>,
     /// The folder of the test.
-    #[arg(long, value_name = "DIR", default_value = "corpus/regressions")]
+    #[arg(long, value_name = "DIR", default_value = REGRESSIONS)]
     out: PathBuf,
     #[command(flatten)]
     search: Search,
 }
 
-/// The parser of `--name`.
+/// The parser of `--name`, and of the name of a file in its place.
 fn name(name: &str) -> Result<String, String> {
     let fits = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     match !name.is_empty() && !name.starts_with('.') && name.chars().all(fits) {
@@ -50,8 +53,16 @@ pub fn main(mut arguments: Arguments) -> anyhow::Result<Finding> {
     let wasm = input::module(&arguments.file)?;
     arguments.search.pin(&wasm)?;
     let Arguments { file, search, .. } = &arguments;
-    let stem = file.file_stem().unwrap_or_default().to_string_lossy();
-    let name = arguments.name.as_deref().unwrap_or(&stem);
+    let name = match &arguments.name {
+        Some(name) => name.clone(),
+        None => {
+            let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+            name(&stem).map_err(|error| {
+                let file = file.display();
+                anyhow!("{file}: {stem:?} is no name of a test: {error}; give one with --name")
+            })?
+        }
+    };
     let path = arguments.out.join(format!("{name}.wast"));
     if path.exists() {
         bail!("{}: there is a test of this name already", path.display());
@@ -62,10 +73,19 @@ pub fn main(mut arguments: Arguments) -> anyhow::Result<Finding> {
     if matches!(test.ended, Ended::Refused) {
         return Ok(Finding::Error);
     }
+    let again = search.run_script(&path)?;
+    let again: Vec<_> = again.iter().map(output::quoted).collect();
+    let mended = match arguments.out.as_path() == Path::new(REGRESSIONS) {
+        true => "`cargo test --test agreement` runs it on every engine, and it passes".to_owned(),
+        false => {
+            let path = output::quoted(path.display());
+            format!("it passes, as `switchback wast {path}` says of every engine")
+        }
+    };
     anstream::eprintln!(
         "{}: {} instructions, {}: {}\n\
-         Show it again:    switchback {}\n\
-         When it is mended: `cargo test --test agreement` runs it on every engine, and it passes.",
+         Show it again:     switchback {}\n\
+         When it is mended: {mended}.",
         path.display(),
         test.reduced.after.instructions,
         match test.ended {
@@ -74,7 +94,7 @@ pub fn main(mut arguments: Arguments) -> anyhow::Result<Finding> {
             _ => "it fails now, as it should",
         },
         test.reduced.signature,
-        search.run_script(&path)?.join(" ")
+        again.join(" ")
     );
     Ok(Finding::Nothing)
 }
@@ -130,10 +150,7 @@ fn heading(reduced: &Reduced, host: Host, seats: &[Seat<'_>], reference: String)
 /// A script that is to be at `path`, under another name in the same folder until it is judged: one that is not kept goes, and
 /// `cargo test` never sees it.
 fn draft(path: &Path, text: &str) -> anyhow::Result<tempfile::NamedTempFile> {
-    let folder = match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
+    let folder = output::folder(path);
     // The umask takes from that as from any file's; temporary files are their owner's alone otherwise.
     let mut file = tempfile::Builder::new()
         .prefix(".regress-")

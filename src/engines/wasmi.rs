@@ -34,8 +34,8 @@ pub const REGISTRATION: Registration = Registration {
         gc: false,
         subtyping: false,
         select_of_zero_test: false,
-        // wasmi rounds once, which the specification allows.
-        relaxed_madd: false,
+        // wasmi rounds multiply-adds once, and lets the sums of dot products wrap: both what the specification allows.
+        relaxed_choices: false,
         tail_calls_of_host: false,
         vectors_by_br_table: false,
         block_parameters: false,

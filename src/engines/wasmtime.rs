@@ -42,9 +42,9 @@ pub const REGISTRATION: Registration = Registration {
         bound_references: false,
         continuations_in_objects: false,
         late_switch_types: false,
-        // Its deterministic multiply-add rounds once, that of the specification's deterministic profile twice. That is no gap: an
-        // implementation may do either.
-        relaxed_madd: false,
+        // Its deterministic multiply-add rounds once, that of the specification's deterministic profile twice, and its dot product does
+        // not saturate. That is no gap: an implementation may do either.
+        relaxed_choices: false,
         ..Features::ALL
     },
     axes: settings::axes,

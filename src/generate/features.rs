@@ -108,9 +108,9 @@ features! {
     wide_arithmetic,
     /// `select` on the result of a test for zero or null. (An engine that gets this wrong is not to stop at each of them.)
     select_of_zero_test,
-    /// The relaxed multiply-add with the result of the deterministic profile, which is rounded twice. (The specification lets an
-    /// engine round once.)
-    relaxed_madd,
+    /// Relaxed instructions where engines choose otherwise than the deterministic profile: multiply-adds, which it rounds twice, and
+    /// dot products with a second operand of more than seven bits, which it takes as signed and whose sums it saturates.
+    relaxed_choices,
     /// Tail calls that may reach a function of the host.
     tail_calls_of_host,
     /// `br_table` in modules with vectors, which it may carry.
@@ -125,6 +125,9 @@ features! {
     /// well.
     late_switch_types,
 }
+
+/// The mask of a relaxed dot product's second operand with which its result is the same everywhere.
+pub(super) const SEVEN_BITS: i128 = i128::from_le_bytes([0x7f; 16]);
 
 impl Default for Features {
     /// What the generator of programs that switch stacks can make.
@@ -142,7 +145,7 @@ impl Default for Features {
             multi_memory: true,
             wide_arithmetic: true,
             select_of_zero_test: true,
-            relaxed_madd: true,
+            relaxed_choices: true,
             tail_calls_of_host: true,
             vectors_by_br_table: true,
             block_parameters: true,

@@ -259,7 +259,7 @@ fn config(
         acquire_release_atomics_enabled: false,
         reference_types_enabled: true,
         // wasm-smith cannot leave out the multiply-add alone. The others are mixed into what arrives by a switch anyway.
-        relaxed_simd_enabled: features.relaxed_simd && features.relaxed_madd,
+        relaxed_simd_enabled: features.relaxed_simd && features.relaxed_choices,
         saturating_float_to_int_enabled: true,
         shared_everything_threads_enabled: false,
         sign_extension_ops_enabled: true,

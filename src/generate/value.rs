@@ -2,6 +2,7 @@
 
 use super::body::Body;
 use super::cx::{Cx, EXCEPTION, FUEL};
+use super::features::SEVEN_BITS;
 use super::helper::Helper;
 use super::types::ANYREF;
 use wasm_encoder::{BlockType, HeapType, Ieee32, Ieee64, ValType};
@@ -192,6 +193,9 @@ impl Cx<'_> {
     fn mix128(&mut self, body: &mut Body, local: u32) {
         body.emit().local_get(local);
         let choice = body.pick(if self.plan.features.floats { 10 } else { 6 });
+        if matches!(choice, 2 | 5) && !self.plan.features.relaxed_choices {
+            body.emit().v128_const(SEVEN_BITS).v128_and();
+        }
         match choice {
             0 => body.emit().i8x16_relaxed_swizzle(),
             1 => body.emit().i16x8_relaxed_q15mulr_s(),

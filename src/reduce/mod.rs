@@ -2,8 +2,8 @@
 //!
 //! [`reduce`] tries one change after another and keeps each that makes the module smaller while a [`Judge`] still sees the
 //! same [`Signature`]. A module with a plan is first reduced by its plan, which is quick and keeps it meaningful; then, as any
-//! other, by what it consists of: bodies, ranges of operators, blocks, constants, clauses, locals, and everything that nothing
-//! refers to any more. Every candidate is validated before it is judged, so the result is valid if the input is.
+//! other, by what it consists of: bodies, ranges of operators, blocks, constants, clauses, locals, elements, functions that are called
+//! once, supertypes, fields, and everything that nothing refers to any more. Every candidate is validated before it is judged, so the result is valid if the input is.
 //!
 //! The steps depend on the module and on the judgements alone: only a time limit ends a reduction at a point that depends on
 //! the clock, and [`Reduced::finished`] tells.

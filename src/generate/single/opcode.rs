@@ -16,6 +16,7 @@ enum Need {
     SimdFloats,
     Relaxed,
     RelaxedFloats,
+    RelaxedDot,
     RelaxedMadd,
     Wide,
     Tail,
@@ -39,7 +40,8 @@ impl Need {
             Need::SimdFloats => simd && features.floats,
             Need::Relaxed => relaxed,
             Need::RelaxedFloats => relaxed && features.floats,
-            Need::RelaxedMadd => relaxed && features.floats && features.relaxed_madd,
+            Need::RelaxedDot => relaxed && features.relaxed_choices,
+            Need::RelaxedMadd => relaxed && features.floats && features.relaxed_choices,
             Need::Wide => features.wide_arithmetic,
             Need::Tail => features.tail_calls,
             Need::TailByReference => features.tail_calls && Need::References.is_met(features),
@@ -233,13 +235,16 @@ opcodes! {
             F32x4ConvertI32x4U I32x4TruncSatF64x2SZero I32x4TruncSatF64x2UZero F64x2ConvertLowI32x4S
             F64x2ConvertLowI32x4U F32x4DemoteF64x2Zero F64x2PromoteLowF32x4;
         Relaxed [V128 V128] -> [V128]:
-            I8x16RelaxedSwizzle I16x8RelaxedQ15mulrS I16x8RelaxedDotI8x16I7x16S;
+            I8x16RelaxedSwizzle I16x8RelaxedQ15mulrS;
+        RelaxedDot [V128 V128] -> [V128]:
+            I16x8RelaxedDotI8x16I7x16S;
         RelaxedFloats [V128] -> [V128]:
             I32x4RelaxedTruncF32x4S I32x4RelaxedTruncF32x4U I32x4RelaxedTruncF64x2SZero I32x4RelaxedTruncF64x2UZero;
         RelaxedMadd [V128 V128 V128] -> [V128]:
             F32x4RelaxedMadd F32x4RelaxedNmadd F64x2RelaxedMadd F64x2RelaxedNmadd;
         Relaxed [V128 V128 V128] -> [V128]:
-            I8x16RelaxedLaneselect I16x8RelaxedLaneselect I32x4RelaxedLaneselect I64x2RelaxedLaneselect
+            I8x16RelaxedLaneselect I16x8RelaxedLaneselect I32x4RelaxedLaneselect I64x2RelaxedLaneselect;
+        RelaxedDot [V128 V128 V128] -> [V128]:
             I32x4RelaxedDotI8x16I7x16AddS;
         RelaxedFloats [V128 V128] -> [V128]:
             F32x4RelaxedMin F32x4RelaxedMax F64x2RelaxedMin F64x2RelaxedMax;

@@ -161,12 +161,12 @@ fn without_late_switch_types_the_families_are_one_group() {
 }
 
 #[test]
-fn without_relaxed_madd_other_relaxed_instructions_stay() {
+fn without_relaxed_choices_other_relaxed_instructions_stay() {
     let features = Features {
-        relaxed_madd: false,
+        relaxed_choices: false,
         ..Features::ALL
     };
-    let mut others = 0;
+    let (mut others, mut dots) = (0, 0);
     for seed in 0..150 {
         let scope = Scope {
             features,
@@ -176,7 +176,15 @@ fn without_relaxed_madd_other_relaxed_instructions_stay() {
         let text = wasmprinter::print_bytes(&wasm).unwrap();
         assert!(!text.contains("relaxed_madd"), "seed {seed}");
         assert!(!text.contains("relaxed_nmadd"), "seed {seed}");
+        // The second operand of each has seven bits a lane.
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        for (at, line) in lines.iter().enumerate() {
+            if line.contains("relaxed_dot") {
+                assert!(lines[at - 2..at].contains(&"v128.and"), "seed {seed}");
+                dots += 1;
+            }
+        }
         others += usize::from(text.contains("relaxed"));
     }
-    assert!(others > 5, "{others}");
+    assert!(others > 5 && dots > 0, "{others} {dots}");
 }

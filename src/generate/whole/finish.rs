@@ -5,6 +5,7 @@
 use super::driver;
 use crate::binary::Sections;
 use crate::generate::Features;
+use crate::generate::features::SEVEN_BITS;
 use arbitrary::Unstructured;
 use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
 use wasm_encoder::{BlockType, Encode, Ieee32, Ieee64, Instruction, SectionId};
@@ -216,12 +217,25 @@ fn rewrite(
             _ => false,
         };
         match multiply_add(&operator) {
-            Some((product, sum)) if !outline.features.relaxed_madd => {
+            Some((product, sum)) if !outline.features.relaxed_choices => {
                 let local = scratch.local(wasm_encoder::ValType::V128);
                 Instruction::LocalSet(local).encode(&mut code);
                 product.iter().for_each(|part| part.encode(&mut code));
                 Instruction::LocalGet(local).encode(&mut code);
                 sum.encode(&mut code);
+            }
+            _ if !outline.features.relaxed_choices && is_dot(&operator) => {
+                let sum = matches!(operator, Operator::I32x4RelaxedDotI8x16I7x16AddS);
+                let local = sum.then(|| scratch.local(wasm_encoder::ValType::V128));
+                if let Some(local) = local {
+                    Instruction::LocalSet(local).encode(&mut code);
+                }
+                Instruction::V128Const(SEVEN_BITS).encode(&mut code);
+                Instruction::V128And.encode(&mut code);
+                if let Some(local) = local {
+                    Instruction::LocalGet(local).encode(&mut code);
+                }
+                code.extend_from_slice(bytes);
             }
             _ if !avoid(&operator, outline, &mut scratch, &mut code)? => {
                 code.extend_from_slice(bytes);
@@ -301,6 +315,14 @@ fn multiply_add(
         Operator::F64x2RelaxedNmadd => (&[F64x2Mul, F64x2Neg], F64x2Add),
         _ => return None,
     })
+}
+
+/// Whether it is a relaxed dot product. With a second operand of [`SEVEN_BITS`] a lane its result is the same everywhere.
+fn is_dot(operator: &Operator<'_>) -> bool {
+    matches!(
+        operator,
+        Operator::I16x8RelaxedDotI8x16I7x16S | Operator::I32x4RelaxedDotI8x16I7x16AddS
+    )
 }
 
 /// Uses one unit of fuel; without fuel, returns default values.

@@ -118,9 +118,11 @@ fn every_nan_is_made_canonical_and_every_loop_burns_fuel() {
 }
 
 #[test]
-fn a_multiply_add_is_rounded_twice_where_an_engine_may_round_once() {
+fn relaxed_instructions_leave_no_choice_where_engines_choose_otherwise() {
     let wasm = wat::parse_str(
         "(module (func (param v128 v128 v128)
+           (drop (i16x8.relaxed_dot_i8x16_i7x16_s (local.get 0) (local.get 1)))
+           (drop (i32x4.relaxed_dot_i8x16_i7x16_add_s (local.get 0) (local.get 1) (local.get 2)))
            (drop (f32x4.relaxed_madd (local.get 0) (local.get 1) (local.get 2)))
            (drop (f64x2.relaxed_nmadd (local.get 0) (local.get 1) (local.get 2)))))",
     )
@@ -133,11 +135,14 @@ fn a_multiply_add_is_rounded_twice_where_an_engine_may_round_once() {
     let with = text(Features::ALL);
     assert!(with.contains("relaxed_madd") && with.contains("relaxed_nmadd"));
     let without = text(Features {
-        relaxed_madd: false,
+        relaxed_choices: false,
         ..Features::ALL
     });
-    assert!(!without.contains("relaxed"), "{without}");
+    assert!(!without.contains("madd"), "{without}");
+    assert_eq!(with.matches("v128.and").count(), 0);
     for instructions in [
+        "v128.and\n    i16x8.relaxed_dot_i8x16_i7x16_s",
+        "v128.and\n    local.get 3\n    i32x4.relaxed_dot_i8x16_i7x16_add_s",
         "f32x4.mul\n    local.get 3\n    f32x4.add",
         "f64x2.mul\n    f64x2.neg\n    local.get 3\n    f64x2.add",
     ] {
