@@ -37,7 +37,7 @@ pub struct Arguments {
     /// engines agree. Needs exactly one FILE.
     #[arg(long, value_name = "OUT")]
     html: Option<PathBuf>,
-    /// Count a module that takes longer than this as a hang. (One of which the reference executes 20,000,000
+    /// Count a module that takes more processor time than this, or ten times as long, as a hang. (One of which the reference executes 20,000,000
     /// instructions cannot be compared.)
     #[arg(long, value_name = "TIME", default_value = "20s", value_parser = super::positive_duration)]
     timeout: Duration,

@@ -57,7 +57,7 @@ pub struct Arguments {
     /// Stop after this many different findings, that is groups.
     #[arg(long, value_name = "N", default_value_t = 10)]
     max_findings: u64,
-    /// Count a case that takes longer than this as a hang.
+    /// Count a case that takes more processor time than this, or ten times as long, as a hang.
     #[arg(long, value_name = "TIME", default_value = "20s", value_parser = super::positive_duration)]
     timeout: Duration,
     #[command(flatten)]

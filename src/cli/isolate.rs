@@ -7,7 +7,7 @@
 //! child takes over.
 
 use super::lineup::{Lineup, Mask};
-use super::{Finding, output};
+use super::{Finding, output, patience};
 use anyhow::{Context, bail};
 use clap::Args;
 use std::ffi::OsString;
@@ -312,7 +312,7 @@ impl Worker {
 
     fn ask(&mut self, request: &str, timeout: Duration) -> Result<String, Silence> {
         writeln!(self.stdin, "{request}").map_err(|_| Silence::Died)?;
-        match self.answers.recv_timeout(timeout) {
+        match patience::wait(&self.answers, self.child.id(), timeout) {
             Ok(answer) => Ok(answer),
             Err(RecvTimeoutError::Disconnected) => Err(Silence::Died),
             Err(RecvTimeoutError::Timeout) => Err(Silence::Hung),
@@ -329,7 +329,11 @@ impl Worker {
         let status = status.map_err(|error| Lost(format!("a worker: {error}")))?;
         let stderr = self.stderr.join().unwrap_or_default();
         let (kind, how, text) = match silence {
-            Silence::Hung => ("hang", None, format!("no end within {timeout:?}\n")),
+            Silence::Hung => (
+                "hang",
+                None,
+                format!("no end within {timeout:?} of processor time, or ten times as long\n"),
+            ),
             // A worker that ends by itself was refused something: no case did that.
             Silence::Died if status.code() == Some(2) => return Err(Lost(stderr)),
             Silence::Died => {
@@ -383,7 +387,7 @@ pub fn run_child(arguments: &[OsString], timeout: Duration) -> anyhow::Result<En
         // Nobody waits any more if the child took too long.
         let _ = sender.send(read);
     });
-    let bytes = match output.recv_timeout(timeout) {
+    let bytes = match patience::wait(&output, child.id(), timeout) {
         Ok(bytes) => bytes.context("a child's output")?,
         Err(_) => {
             // It may have ended by itself meanwhile; then there is nothing to kill.

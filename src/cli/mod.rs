@@ -12,6 +12,7 @@ mod input;
 mod isolate;
 mod lineup;
 mod output;
+mod patience;
 mod planted;
 mod reduce;
 mod regress;

@@ -40,7 +40,7 @@ pub struct Arguments {
     /// How many cases run at the same time.
     #[arg(long, value_name = "J", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: u16,
-    /// Count a case that takes longer than this as a hang.
+    /// Count a case that takes more processor time than this, or ten times as long, as a hang.
     #[arg(long, value_name = "TIME", default_value = "20s", value_parser = super::positive_duration)]
     timeout: Duration,
     /// Make a test of the first finding that its module alone shows, in a temporary folder: `reduce`, then `regress`, and see that

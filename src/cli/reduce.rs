@@ -46,7 +46,7 @@ pub struct Search {
     /// Stop after this time, with the smallest module so far.
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
     pub time: Duration,
-    /// Count a candidate that takes longer than this as a hang.
+    /// Count a candidate that takes more processor time than this, or ten times as long, as a hang.
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = super::positive_duration)]
     pub timeout: Duration,
 }
