@@ -221,13 +221,19 @@ impl Executor for Isolated {
 pub struct IsolatedJudge {
     pub isolated: Isolated,
     pub mode: Mode,
+    /// Whether each module gets a process of its own. That takes longer, but what it shows does not depend on those before it.
+    pub alone: bool,
 }
 
 impl IsolatedJudge {
     /// What the module shows, with all that is said of it.
     pub fn report(&mut self, wasm: &[u8]) -> Result<CaseReport, Lost> {
         let request = Request::module(wasm, self.mode);
-        self.isolated.ask(&request)
+        let report = self.isolated.ask(&request);
+        if self.alone {
+            self.isolated.restart();
+        }
+        report
     }
 }
 
@@ -250,6 +256,15 @@ impl Isolated {
         let value = instructions.to_string();
         self.arguments.extend(["--instructions".to_owned(), value]);
         self
+    }
+
+    /// Ends the worker, so that the next case runs in a new process.
+    pub fn restart(&mut self) {
+        if let Some(mut worker) = self.worker.take() {
+            // It waits for a case; if it has ended by itself, there is nothing to kill.
+            let _ = worker.child.kill();
+            let _ = worker.child.wait();
+        }
     }
 
     /// The report of the case that a line of the worker's input asks for.

@@ -164,7 +164,11 @@ impl Search {
             Some(bound) => isolated.within(bound),
             None => isolated,
         };
-        IsolatedJudge { isolated, mode }
+        IsolatedJudge {
+            isolated,
+            mode,
+            alone: false,
+        }
     }
 
     /// A judge of scripts, with the quickest bound under which the module fails one, or else with the largest. It has judged nothing
@@ -222,8 +226,25 @@ impl Search {
         self.judge(Path::new(""), wasm).is_ok()
     }
 
-    /// Runs a reduction with a progress line.
-    pub fn run(&self, path: &Path, wasm: &[u8], judge: &mut dyn Judge) -> anyhow::Result<Reduced> {
+    /// Runs a reduction with a progress line. Where its result shows the difference only in a process that has run other modules, as
+    /// bugs do that depend on what lies in memory, it is run again with a process for each judgement.
+    pub fn run(
+        &self,
+        path: &Path,
+        wasm: &[u8],
+        judge: &mut IsolatedJudge,
+    ) -> anyhow::Result<Reduced> {
+        let reduced = self.run_once(path, wasm, judge)?;
+        judge.isolated.restart();
+        if judge.judge(&reduced.wasm)?.as_ref() == Some(&reduced.signature) {
+            return Ok(reduced);
+        }
+        judge.alone = true;
+        // If nothing shows it alone, what there is has to do.
+        Ok(self.run_once(path, wasm, judge).unwrap_or(reduced))
+    }
+
+    fn run_once(&self, path: &Path, wasm: &[u8], judge: &mut dyn Judge) -> anyhow::Result<Reduced> {
         let style = ProgressStyle::with_template("{elapsed_precise} {msg}");
         let bar = ProgressBar::new_spinner()
             .with_style(style.expect("the template above is well-formed"));
