@@ -7,8 +7,7 @@ use switchback_engine::{
     Config, CpuFeatures, Engine, Instance, Module, OptLevel, RegallocAlgorithm, Store,
 };
 
-#[allow(dead_code, reason = "the benchmarks run more of them")]
-#[path = "../../bench/versus/programs.rs"]
+#[path = "../../bench/versus/programs/counted.rs"]
 mod programs;
 
 const NAME: &str = "switches_take_as_many_instructions_as_they_did";
