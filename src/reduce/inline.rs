@@ -260,23 +260,23 @@ mod tests {
 
     #[test]
     fn other_operands_become_locals_and_returns_branches() {
-        for (value, branch) in [(0, "return"), (7, "br_if 1")] {
-            let inlined = checked(
-                &format!(
-                    "(module (func $f (param i32 i32) (result i32)
-                    local.get 1
-                    (block (drop (i32.const 1)) {branch} (local.get 0) drop)
-                    (drop) (i32.add (local.get 0) (local.get 0)))
-                  (func (export \"run\") (result i32)
-                    (i32.eqz (call $f (i32.const {value}) (i32.const 2)))))"
-                )
-                // `br_if` takes its condition.
-                .replace("br_if 1", "(br_if 1 (i32.const 2) (local.get 0)) drop")
-                .replace("return", "(return (i32.const 3))"),
-            );
-            let inlined = inlined.unwrap();
-            assert!(inlined.contains("block"), "{inlined}");
-            assert!(!inlined.contains("return"), "{inlined}");
+        for leaves in [
+            "(return (i32.const 3))",
+            "(drop (br_if 1 (i32.const 2) (local.get 0)))",
+        ] {
+            for value in [0, 7] {
+                let inlined = checked(&format!(
+                    "(module
+                      (func $f (param i32 i32) (result i32)
+                        (if (local.get 1) (then {leaves}))
+                        (i32.add (local.get 0) (local.get 0)))
+                      (func (export \"run\") (result i32)
+                        (i32.eqz (call $f (i32.const {value}) (i32.const 2)))))"
+                ));
+                let inlined = inlined.unwrap();
+                assert!(inlined.contains("block"), "{inlined}");
+                assert!(!inlined.contains("return"), "{inlined}");
+            }
         }
     }
 

@@ -18,35 +18,24 @@ fn count(state: &State<'_>) -> usize {
     Module::read(state.best()).map_or(0, |module| module.bodies.len())
 }
 
-/// Asks for changes of the body with this number among the defined ones.
+/// Tries steps that give another body to the function with this number among the defined ones.
 fn changes(
     state: &mut State<'_>,
     function: usize,
-    change: impl Fn(&Body<'_>, usize) -> Change + Copy + 'static,
+    change: impl Fn(&Body<'_>, usize) -> Step + Copy + 'static,
 ) -> Result<(), Ended> {
     state.steps(|wasm| {
         let module = Module::read(wasm).ok()?;
         let body = body::read(wasm, Some(function)).ok()?.pop()?;
         Some(Box::new(move |index| match change(&body, index) {
-            Change::End => Step::End,
-            Change::None => Step::None,
-            Change::To(body) => {
+            Step::To(body) => {
                 let mut module = module.clone();
                 module.bodies[function] = FunctionBody::new(BinaryReader::new(&body, 0));
                 module.encode(&BTreeSet::new()).into()
             }
+            other => other,
         }))
     })
-}
-
-/// A change of a body, by its index.
-enum Change {
-    /// There are no more.
-    End,
-    /// There is none of this index.
-    None,
-    /// The new body.
-    To(Vec<u8>),
 }
 
 /// Whole bodies: default results, or `unreachable`.
@@ -58,14 +47,14 @@ pub(super) fn bodies(state: &mut State<'_>) -> Result<(), Ended> {
             match index {
                 0 if body.results.is_empty() && body.code.len() > 1 => {
                     // Without results, or with results that are not known because the end is not reached.
-                    Change::To(body.with(all, &[]))
+                    Step::To(body.with(all, &[]))
                 }
                 0 => {
                     defaults(&body.results, &mut replacement);
-                    Change::To(body.with(all, &replacement))
+                    Step::To(body.with(all, &replacement))
                 }
-                1 => Change::To(body.with(all, &encoded(&Instruction::Unreachable))),
-                _ => Change::End,
+                1 => Step::To(body.with(all, &encoded(&Instruction::Unreachable))),
+                _ => Step::End,
             }
         })?;
     }
@@ -93,13 +82,13 @@ pub(super) fn ranges(state: &mut State<'_>) -> Result<(), Ended> {
         changes(state, function, |body, index| {
             let (end, variant) = (index / 4 + 1, index % 4);
             if end >= body.code.len() {
-                return Change::End;
+                return Step::End;
             }
             let range = match variant / 2 {
                 0 => body.operand(end, 0),
                 _ => body.statement(end),
             };
-            range.map_or(Change::None, |range| cut(body, range, variant % 2 == 1))
+            range.map_or(Step::None, |range| cut(body, range, variant % 2 == 1))
         })?;
         for size in (1..=EVERYWHERE).rev() {
             changes(state, function, move |body, index| {
@@ -111,19 +100,19 @@ pub(super) fn ranges(state: &mut State<'_>) -> Result<(), Ended> {
 }
 
 /// A whole range of at least this size from `start` on is taken out.
-fn range(body: &Body<'_>, start: usize, size: usize, one: bool) -> Change {
+fn range(body: &Body<'_>, start: usize, size: usize, one: bool) -> Step {
     if start >= body.code.len() {
-        return Change::End;
+        return Step::End;
     }
     match body.whole(start, size) {
         Some(range) => cut(body, range, one),
-        None => Change::None,
+        None => Step::None,
     }
 }
 
 /// A range is taken out. If it leaves an integer on top, that is zero, or one if asked for: conditions and counts often need
 /// something that is not zero.
-fn cut(body: &Body<'_>, range: Range<usize>, one: bool) -> Change {
+fn cut(body: &Body<'_>, range: Range<usize>, one: bool) -> Step {
     let replacement = match body.replacement(&range) {
         Some(mut replacement) if one => {
             let zeros = [Instruction::I32Const(0), Instruction::I64Const(0)];
@@ -140,27 +129,27 @@ fn cut(body: &Body<'_>, range: Range<usize>, one: bool) -> Change {
     };
     match replacement {
         Some(replacement) if replacement != body.bytes(range.clone()) => {
-            Change::To(body.with(range, &replacement))
+            Step::To(body.with(range, &replacement))
         }
-        _ => Change::None,
+        _ => Step::None,
     }
 }
 
 /// The rest of the block from an operator on becomes `unreachable`, or goes if nothing is missing then; where the rest is never
 /// reached, it goes.
-fn rest(body: &Body<'_>, index: usize) -> Change {
+fn rest(body: &Body<'_>, index: usize) -> Step {
     let (index, goes) = (index / 2, index % 2 == 1);
     if index >= body.code.len() {
-        return Change::End;
+        return Step::End;
     }
     let end = body.end_of_block(index);
     let reached = body.code[index].before.is_some();
     if end == index || (reached && goes && !leaves(&body.code[index].operator)) {
-        return Change::None;
+        return Step::None;
     }
     match reached && !goes {
-        true => Change::To(body.with(index..end, &encoded(&Instruction::Unreachable))),
-        false => Change::To(body.with(index..end, &[])),
+        true => Step::To(body.with(index..end, &encoded(&Instruction::Unreachable))),
+        false => Step::To(body.with(index..end, &[])),
     }
 }
 
@@ -178,11 +167,11 @@ pub(super) fn blocks(state: &mut State<'_>) -> Result<(), Ended> {
         changes(state, function, |body, index| {
             let (opener, variant) = (index / 2, index % 2);
             if opener >= body.code.len() {
-                return Change::End;
+                return Step::End;
             }
             match unwrapped(body, opener, variant) {
-                Some((range, inside)) => Change::To(body.with(range, &inside)),
-                None => Change::None,
+                Some((range, inside)) => Step::To(body.with(range, &inside)),
+                None => Step::None,
             }
         })?;
     }
@@ -233,16 +222,16 @@ pub(super) fn details(state: &mut State<'_>) -> Result<(), Ended> {
         changes(state, function, |body, index| {
             let (at, variant) = (index / VARIANTS, index % VARIANTS);
             if at >= body.code.len() {
-                return Change::End;
+                return Step::End;
             }
             match simpler(body, at, variant) {
-                Some(instruction) => Change::To(body.with(at..at + 1, &encoded(&instruction))),
-                None => Change::None,
+                Some(instruction) => Step::To(body.with(at..at + 1, &encoded(&instruction))),
+                None => Step::None,
             }
         })?;
         changes(state, function, |body, index| match index {
-            0 => without_unused_locals(body).map_or(Change::None, Change::To),
-            _ => Change::End,
+            0 => without_unused_locals(body).into(),
+            _ => Step::End,
         })?;
     }
     Ok(())
@@ -254,9 +243,9 @@ pub(super) fn elements(state: &mut State<'_>) -> Result<(), Ended> {
         changes(state, function, |body, index| {
             let (at, variant) = (index / VARIANTS, index % VARIANTS);
             if at >= body.code.len() {
-                return Change::End;
+                return Step::End;
             }
-            shorter(body, at, variant).map_or(Change::None, Change::To)
+            shorter(body, at, variant).into()
         })?;
     }
     Ok(())

@@ -16,13 +16,13 @@ pub(super) enum Ended {
     Lost(Lost),
 }
 
-/// A change of a module, by its index.
+/// A change of a module, or of a body, by its index.
 pub(super) enum Step {
     /// There are no more.
     End,
     /// There is none of this index.
     None,
-    /// The new module.
+    /// The new module or body.
     To(Vec<u8>),
 }
 
