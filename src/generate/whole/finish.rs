@@ -224,19 +224,6 @@ fn rewrite(
                 Instruction::LocalGet(local).encode(&mut code);
                 sum.encode(&mut code);
             }
-            _ if !outline.features.relaxed_choices && is_dot(&operator) => {
-                let sum = matches!(operator, Operator::I32x4RelaxedDotI8x16I7x16AddS);
-                let local = sum.then(|| scratch.local(wasm_encoder::ValType::V128));
-                if let Some(local) = local {
-                    Instruction::LocalSet(local).encode(&mut code);
-                }
-                Instruction::V128Const(SEVEN_BITS).encode(&mut code);
-                Instruction::V128And.encode(&mut code);
-                if let Some(local) = local {
-                    Instruction::LocalGet(local).encode(&mut code);
-                }
-                code.extend_from_slice(bytes);
-            }
             _ if !avoid(&operator, outline, &mut scratch, &mut code)? => {
                 code.extend_from_slice(bytes);
             }
@@ -261,7 +248,8 @@ fn rewrite(
     Ok(out)
 }
 
-/// Emits others in place of an instruction that an engine is known to get wrong; `false` if there is no need to.
+/// Emits others in place of an instruction that an engine is known to get wrong, or where it may choose what it does; `false` if
+/// there is no need to.
 fn avoid(
     operator: &Operator<'_>,
     outline: &Outline,
@@ -298,6 +286,20 @@ fn avoid(
             }
             Instruction::Br(targets.default()).encode(code);
         }
+        // With a second operand of seven bits a lane, the results are the same everywhere.
+        Operator::I16x8RelaxedDotI8x16I7x16S if !features.relaxed_choices => {
+            Instruction::V128Const(SEVEN_BITS).encode(code);
+            Instruction::V128And.encode(code);
+            Instruction::I16x8RelaxedDotI8x16I7x16S.encode(code);
+        }
+        Operator::I32x4RelaxedDotI8x16I7x16AddS if !features.relaxed_choices => {
+            let addend = scratch.local(wasm_encoder::ValType::V128);
+            Instruction::LocalSet(addend).encode(code);
+            Instruction::V128Const(SEVEN_BITS).encode(code);
+            Instruction::V128And.encode(code);
+            Instruction::LocalGet(addend).encode(code);
+            Instruction::I32x4RelaxedDotI8x16I7x16AddS.encode(code);
+        }
         _ => return Ok(false),
     }
     Ok(true)
@@ -315,14 +317,6 @@ fn multiply_add(
         Operator::F64x2RelaxedNmadd => (&[F64x2Mul, F64x2Neg], F64x2Add),
         _ => return None,
     })
-}
-
-/// Whether it is a relaxed dot product. With a second operand of [`SEVEN_BITS`] a lane its result is the same everywhere.
-fn is_dot(operator: &Operator<'_>) -> bool {
-    matches!(
-        operator,
-        Operator::I16x8RelaxedDotI8x16I7x16S | Operator::I32x4RelaxedDotI8x16I7x16AddS
-    )
 }
 
 /// Uses one unit of fuel; without fuel, returns default values.
