@@ -43,7 +43,7 @@ pub struct Arguments {
 pub struct Search {
     #[command(flatten)]
     pub lineup: Lineup,
-    /// Stop after this time, with the smallest module so far.
+    /// Stop a reduction after this time, with the smallest module so far. Few findings need a second one.
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
     pub time: Duration,
     /// Count a candidate that takes more processor time than this, or ten times as long, as a hang.

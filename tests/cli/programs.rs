@@ -222,6 +222,24 @@ fn wast_counts_assertions_and_fails_on_failures_and_on_none() {
 }
 
 #[test]
+fn generate_makes_a_module_of_a_fuzzing_engines_bytes() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (bytes, module) = (path("crash-1"), path("case.wasm"));
+    fs::write(&bytes, [0xd8, 0xd8, 9, 0xaa, 0xab]).unwrap();
+    let generate = |bytes: &str, to: &str| switchback(&["generate", "--bytes", bytes, "-o", to]);
+    assert_eq!(generate(&bytes, &module).status, 0);
+    assert_eq!(switchback(&["diff", &module]).status, 0);
+    let again = path("again.wasm");
+    assert_eq!(generate(&bytes, &again).status, 0);
+    assert_eq!(fs::read(&module).unwrap(), fs::read(&again).unwrap());
+    generate(&module, &again).is_error(&["case.wasm", "a module already"]);
+    generate(&path("nothing"), &again).is_error(&["nothing", "No such file"]);
+    switchback(&["generate"]).is_error(&["--seed"]);
+    switchback(&["generate", "--seed", "1", "--bytes", &bytes]).is_error(&["--bytes"]);
+}
+
+#[test]
 fn generate_is_deterministic_and_writes_both_formats() {
     let folder = TempDir::new().unwrap();
     let path = |name: &str| folder.path().join(name);
